@@ -1,0 +1,65 @@
+import { isIP } from "node:net";
+import { FormatRegistry, type TSchema, Type } from "@sinclair/typebox";
+import { isCurrency } from "./currencies.ts";
+
+const noControl = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+const timestamp =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+FormatRegistry.Set("date-time", (text) => timestamp.test(text) && !Number.isNaN(Date.parse(text)));
+FormatRegistry.Set("currency", isCurrency);
+FormatRegistry.Set("ip", (text) => isIP(text) !== 0 && !text.includes("%"));
+FormatRegistry.Set(
+  "email",
+  (text) => text.length <= 254 && /^[^\s@<>",;:\\()[\]]{1,64}@[^\s@<>",;:\\()[\]]{1,255}$/.test(text),
+);
+FormatRegistry.Set("uri", (text) => URL.canParse(text));
+
+/** Text of `minLength` to `maxLength` characters without control characters. */
+export function text(maxLength: number, description: string, minLength = 1) {
+  return Type.String({ minLength, maxLength, pattern: noControl, description });
+}
+
+/** The same schema, or null. */
+export function nullable<T extends TSchema>(schema: T) {
+  return Type.Union([schema, Type.Null()]);
+}
+
+/** One of the given words, as a JSON Schema `anyOf` of constants. */
+export function oneOf<const T extends readonly string[]>(words: T, description?: string) {
+  return Type.Union(
+    words.map((word) => Type.Literal(word as T[number])),
+    description === undefined ? {} : { description },
+  );
+}
+
+export const maxAmountMinor = 999_999_999_999;
+
+export const Amount = Type.Integer({
+  minimum: 1,
+  maximum: maxAmountMinor,
+  description: "In the currency's smallest unit, such as cents or paise.",
+});
+export const Currency = Type.String({
+  pattern: "^[A-Z]{3}$",
+  format: "currency",
+  description: "A current ISO 4217 code, upper case.",
+});
+export const Name = text(200, "A name, as people read it.");
+export const Description = text(1_000, "Free text.");
+export const Reason = text(500, "Why, in the caller's words.");
+export const CallerId = text(255, "An id of the caller's own.");
+export const Email = Type.String({ minLength: 3, maxLength: 254, format: "email", pattern: noControl });
+export const Url = Type.String({ minLength: 1, maxLength: 2_048, format: "uri", pattern: noControl });
+export const Timestamp = Type.String({ format: "date-time", description: "RFC 3339, UTC." });
+export const IpAddress = Type.String({
+  minLength: 2,
+  maxLength: 45,
+  format: "ip",
+  description: "IPv4 or IPv6.",
+});
+export const Metadata = Type.Record(
+  Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,40}$" }),
+  text(500, "A value.", 0),
+  { maxProperties: 50, additionalProperties: false, description: "Up to 50 pairs of strings." },
+);
