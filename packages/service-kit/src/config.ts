@@ -1,0 +1,127 @@
+import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+
+/** Every problem of a configuration at once, one sentence a setting. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length} problem(s):\n${problems.map((line) => `  - ${line}`).join("\n")}`,
+    );
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+interface SettingOptions {
+  /** Left out of `.env.example` values and never printed. */
+  readonly secret?: boolean;
+  readonly minLength?: number;
+  readonly pattern?: string;
+}
+
+/** Builders for one environment variable each: description, default, and how its text is read. */
+export const setting = {
+  text: (description: string, fallback?: string, options: SettingOptions = {}) =>
+    Type.String({ minLength: 1, description, ...withDefault(fallback), ...options }),
+  secret: (description: string, minLength = 16) => Type.String({ minLength, description, secret: true }),
+  url: (description: string, fallback?: string, options: SettingOptions = {}) =>
+    Type.String({ pattern: "^[a-z][a-z0-9+.-]*://.+", description, ...withDefault(fallback), ...options }),
+  integer: (description: string, fallback?: number, range: { minimum?: number; maximum?: number } = {}) =>
+    Type.Integer({ description, minimum: 0, ...range, ...withDefault(fallback) }),
+  milliseconds: (description: string, fallback?: number, minimum = 1) =>
+    Type.Integer({ description: `${description} In milliseconds.`, minimum, ...withDefault(fallback) }),
+  flag: (description: string, fallback?: boolean) => Type.Boolean({ description, ...withDefault(fallback) }),
+  choice: <const T extends readonly string[]>(choices: T, description: string, fallback?: T[number]) =>
+    Type.Union(
+      choices.map((choice) => Type.Literal(choice as T[number])),
+      { description: `${description} One of ${choices.join(", ")}.`, ...withDefault(fallback) },
+    ),
+  optional: <T extends TSchema>(schema: T) => Type.Optional(schema),
+};
+
+function withDefault<T>(fallback: T | undefined): { default?: T } {
+  return fallback === undefined ? {} : { default: fallback };
+}
+
+/** What every service of ours reads from its environment. */
+export const serviceSettings = {
+  PORT: setting.integer("The public port.", undefined, { minimum: 1, maximum: 65_535 }),
+  INTERNAL_PORT: setting.optional(
+    setting.integer("The internal port; the public port plus 1000 when left out.", undefined, {
+      minimum: 1,
+      maximum: 65_535,
+    }),
+  ),
+  HOST: setting.text("The address to listen on.", "127.0.0.1"),
+  DATABASE_URL: setting.url("PostgreSQL, as the service's own role.", undefined, { secret: true }),
+  DATABASE_POOL: setting.integer("Connections to PostgreSQL at most.", 8, { minimum: 2, maximum: 200 }),
+  REDIS_URL: setting.url("The cache Redis.", undefined, { secret: true }),
+  INTERNAL_SERVICE_SECRET: setting.secret(
+    "Shared by this installation's services; the value of x-internal-token.",
+    32,
+  ),
+  ADMIN_TOKEN: setting.secret("The platform owner's bearer token.", 32),
+  TENANT_SERVICE_URL: setting.url("The tenant app's internal base URL.", "http://127.0.0.1:4003"),
+  LOG_LEVEL: setting.choice(
+    ["trace", "debug", "info", "warn", "error", "silent"],
+    "How much is logged.",
+    "info",
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting.optional(
+    setting.url("Where spans are sent by OTLP over HTTP; none when left out."),
+  ),
+};
+
+/** What services on the event bus read besides. */
+export const busSettings = {
+  EVENT_BUS: setting.choice(["redis", "kafka"], "Which event bus this installation uses.", "redis"),
+  DURABLE_REDIS_URL: setting.url("The durable Redis, which carries the bus.", undefined, { secret: true }),
+  INSTALLED_APPS: setting.text(
+    "The apps of this installation, by comma; their consumer groups are declared on the bus.",
+    "tenant,payment,fraud,ledger,notifier",
+  ),
+};
+
+/**
+ * Reads a service's settings from its environment: an empty variable counts as left out, texts become numbers and
+ * flags, defaults are filled in. Throws `ConfigError` with every problem at once.
+ */
+export function loadConfig<T extends TObject>(
+  settings: T,
+  env: Readonly<Record<string, string | undefined>>,
+): Static<T> {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, schema] of Object.entries(settings.properties)) {
+    const raw = env[name]?.trim();
+    if (raw === undefined || raw === "") {
+      if (schema.default !== undefined) values[name] = schema.default;
+      else if (settings.required?.includes(name)) problems.push(`${name} is missing: ${schema.description}`);
+      continue;
+    }
+    const value = readValue(schema, raw);
+    if (Value.Check(schema, value)) values[name] = value;
+    else problems.push(`${name} ${expectation(schema)}: ${schema.description}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  // Every property was checked against its own schema just above.
+  return values as Static<T>;
+}
+
+function readValue(schema: TSchema, raw: string): unknown {
+  if (schema.type === "integer") return /^-?\d{1,15}$/.test(raw) ? Number(raw) : raw;
+  if (schema.type === "boolean") return raw === "true" ? true : raw === "false" ? false : raw;
+  return raw;
+}
+
+function expectation(schema: TSchema): string {
+  if (schema.type === "integer") return `must be a whole number of at least ${schema.minimum ?? 0}`;
+  if (schema.type === "boolean") return "must be true or false";
+  if (schema.anyOf !== undefined)
+    return `must be one of ${schema.anyOf.map((one: TSchema) => one.const).join(", ")}`;
+  if (schema.minLength !== undefined && schema.minLength > 1)
+    return `must have at least ${schema.minLength} characters`;
+  return "has the wrong form";
+}
