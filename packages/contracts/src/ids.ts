@@ -1,6 +1,6 @@
 import { TypeID, typeidUnboxed } from "typeid-js";
 
-/** What each prefix stands for: tenant, API key, payment, refund, journal, event, endpoint, delivery, policy. */
+/** What each prefix stands for. */
 export const idPrefixes = {
   tenant: "ten",
   key: "key",
@@ -11,6 +11,7 @@ export const idPrefixes = {
   endpoint: "whe",
   delivery: "dlv",
   policy: "fpl",
+  reconciliation: "rec",
 } as const;
 
 export type IdPrefix = (typeof idPrefixes)[keyof typeof idPrefixes];
