@@ -36,3 +36,8 @@ export function isId(prefix: IdPrefix, value: string): boolean {
 export function idFromUuid(prefix: IdPrefix, uuid: string): string {
   return TypeID.fromUUID(prefix, uuid).toString();
 }
+
+/** A new id for a request that came without one. */
+export function newRequestId(): string {
+  return typeidUnboxed("req");
+}

@@ -1,0 +1,121 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Scope, TenantContext, TenantLimits } from "@payflow/contracts/access.ts";
+import { DomainError } from "@payflow/contracts/errors.ts";
+import { Elysia } from "elysia";
+import { readJson } from "./body.ts";
+import { requestFacts } from "./request.ts";
+
+/** Who may call a route: any key with the scope, any key, the platform's owner, our own services, or anybody. */
+export type Access = Scope | "tenant" | "admin" | "internal" | "public";
+
+/** What a key stands for at this moment. Throws `invalid_api_key`, `tenant_suspended` or `unavailable`. */
+export interface Authenticator {
+  authenticate(apiKey: string): Promise<Omit<TenantContext, "requestId" | "traceparent">>;
+}
+
+/** Takes one request from a tenant's allowance and tells what to answer. */
+export interface RateLimiter {
+  take(tenantId: string, limits: TenantLimits): RateDecision | Promise<RateDecision>;
+}
+
+export interface RateDecision {
+  readonly isAllowed: boolean;
+  /** `RateLimit`, `RateLimit-Policy` and, when refused, `Retry-After`. */
+  readonly headers: Record<string, string>;
+}
+
+export interface AccessOptions {
+  readonly bodyLimit: number;
+  readonly authenticator?: Authenticator;
+  readonly rateLimiter?: RateLimiter;
+  readonly adminToken?: string;
+  readonly internalSecret?: string;
+}
+
+/** Compares two secrets in a time that does not depend on where they differ. */
+export function isSameSecret(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}
+
+/**
+ * The `access` macro. A guarded route first learns who calls, then takes from the tenant's rate, then reads the body:
+ * a stranger's request costs neither parsing nor validation. Handlers get `tenant` and `requestId`.
+ */
+export function accessControl(options: AccessOptions) {
+  return new Elysia({ name: "payflow-access" }).macro({
+    access: (access: Access) => ({
+      async transform(context) {
+        const { request } = context;
+        await authorize(options, access, request);
+        // The root's parser left the body unread; its place is taken here.
+        const target = context as unknown as { body: unknown; query: Record<string, unknown> };
+        if (request.method !== "GET" && request.method !== "HEAD") {
+          target.body = await readJson(request, options.bodyLimit);
+        }
+        readNumbers(target.query);
+      },
+      resolve({ request }) {
+        const facts = requestFacts(request);
+        // Routes of tenants have it set by `authorize`; the others never read it.
+        return { tenant: facts.tenant as TenantContext, requestId: facts.requestId };
+      },
+    }),
+  });
+}
+
+async function authorize(options: AccessOptions, access: Access, request: Request): Promise<void> {
+  switch (access) {
+    case "public":
+      return;
+    case "internal":
+      return requireSecret(
+        request.headers.get("x-internal-token"),
+        options.internalSecret,
+        "invalid_internal_token",
+      );
+    case "admin":
+      return requireSecret(bearer(request), options.adminToken, "invalid_admin_token");
+    default:
+      return authorizeTenant(options, access, request);
+  }
+}
+
+function requireSecret(
+  given: string | null,
+  expected: string | undefined,
+  code: "invalid_internal_token" | "invalid_admin_token",
+): void {
+  if (given === null || expected === undefined || !isSameSecret(given, expected)) throw new DomainError(code);
+}
+
+async function authorizeTenant(
+  options: AccessOptions,
+  access: Scope | "tenant",
+  request: Request,
+): Promise<void> {
+  const key = request.headers.get("x-api-key") ?? bearer(request);
+  if (key === null || options.authenticator === undefined) throw new DomainError("invalid_api_key");
+  const facts = requestFacts(request);
+  const known = await options.authenticator.authenticate(key);
+  facts.tenant = { ...known, requestId: facts.requestId, traceparent: facts.traceparent };
+  if (options.rateLimiter !== undefined) {
+    const rate = await options.rateLimiter.take(known.tenantId, known.limits);
+    facts.headers = rate.headers;
+    if (!rate.isAllowed) throw new DomainError("rate_limited", undefined, { headers: rate.headers });
+  }
+  if (access !== "tenant" && !known.scopes.includes(access)) {
+    throw new DomainError("insufficient_scope", `This route needs the scope ${access}.`);
+  }
+}
+
+/** The credential of an `Authorization: Bearer` header. */
+export function bearer(request: Request): string | null {
+  const header = request.headers.get("authorization");
+  return header !== null && /^bearer /i.test(header) ? header.slice(7).trim() : null;
+}
+
+/** A query's values are texts; `limit` is the one number among them. */
+function readNumbers(query: Record<string, unknown>): void {
+  if (typeof query.limit === "string" && /^\d{1,9}$/.test(query.limit)) query.limit = Number(query.limit);
+}

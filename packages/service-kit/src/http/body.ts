@@ -1,0 +1,39 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
+
+/** The default limit of a request's body: 256 KiB. */
+export const defaultBodyLimit = 256 * 1024;
+
+/** The body as parsed JSON; undefined where there is none. Throws 415, 413 and `invalid_json`, in this order. */
+export async function readJson(request: Request, limit: number): Promise<unknown> {
+  const length = request.headers.get("content-length");
+  if (request.body === null || length === "0") return undefined;
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
+    throw new DomainError("unsupported_media_type");
+  const bytes = await readBytes(request, limit);
+  if (bytes.length === 0) return undefined;
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new DomainError("invalid_json");
+  }
+}
+
+/** The body's bytes; 413 as soon as more than `limit` bytes are announced or seen. */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  const announced = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (announced > limit) throw tooLarge(limit);
+  if (announced <= limit) return new Uint8Array(await request.arrayBuffer());
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > limit) throw tooLarge(limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(limit: number): DomainError {
+  return new DomainError("payload_too_large", `The body may have at most ${limit} bytes.`);
+}

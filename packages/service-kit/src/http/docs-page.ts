@@ -1,0 +1,67 @@
+import type { OpenApiDocument, OpenApiOperation } from "./documentation.ts";
+
+/** The API's document as one page without scripts: routes, access, parameters, bodies and answers. */
+export function docsPage(document: OpenApiDocument): string {
+  const routes = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({ path, method, operation })),
+  );
+  const contents = routes.map(
+    ({ path, method, operation }) =>
+      `<li><a href="#${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></a></li>`,
+  );
+  return `<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(document.info.title)}</title>
+<style>${styles}</style><h1>${escapeHtml(document.info.title)}</h1><p>${escapeHtml(document.info.description)}
+Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p><ul>${contents.join("")}</ul>
+${routes.map(({ path, method, operation }) => section(path, method, operation)).join("\n")}</html>`;
+}
+
+const styles = `body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
+code,pre{font:14px/1.45 ui-monospace,monospace;background:#f4f6f8;border-radius:4px}code{padding:.1em .3em}
+pre{padding:1rem;overflow:auto}h2{margin-top:3rem;border-top:1px solid #d8dee4;padding-top:1rem;font-size:1.2rem}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;
+border-bottom:1px solid #eaeef2}.access{color:#57606a}`;
+
+function section(path: string, method: string, operation: OpenApiOperation): string {
+  const body = operation.requestBody?.content["application/json"]?.schema;
+  return `<h2 id="${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></h2>
+<p>${escapeHtml(operation.summary ?? "")} <span class="access">${access(operation)}</span></p>
+${operation.description === undefined ? "" : `<p>${escapeHtml(operation.description)}</p>`}
+${parameters(operation)}${body === undefined ? "" : `<h3>Body</h3><pre>${escapeHtml(JSON.stringify(body, null, 2))}</pre>`}
+<h3>Answers</h3><table>${Object.entries(operation.responses)
+    .map(([status, one]) => answer(status, one))
+    .join("")}</table>`;
+}
+
+function access(operation: OpenApiOperation): string {
+  if (operation.security === undefined) return "Open to anybody.";
+  if (operation["x-scope"] !== undefined)
+    return `Needs a key with the scope ${escapeHtml(operation["x-scope"])}.`;
+  return "admin" in (operation.security[0] ?? {}) ? "Needs the admin token." : "Needs a key.";
+}
+
+function parameters(operation: OpenApiOperation): string {
+  if (operation.parameters === undefined || operation.parameters.length === 0) return "";
+  const rows = operation.parameters.map(
+    (one) =>
+      `<tr><td><code>${escapeHtml(one.name)}</code></td><td>${one.in}${one.required === true ? ", required" : ""}</td>
+<td>${escapeHtml(one.description ?? "")}</td></tr>`,
+  );
+  return `<h3>Parameters</h3><table>${rows.join("")}</table>`;
+}
+
+function answer(status: string, response: object): string {
+  const text = "description" in response ? String(response.description) : "";
+  const content = "content" in response ? (response.content as Record<string, { schema?: unknown }>) : {};
+  const schema = content["application/json"]?.schema;
+  const shape =
+    schema === undefined
+      ? ""
+      : `<details><summary>fields</summary><pre>${escapeHtml(JSON.stringify(schema, null, 2))}</pre></details>`;
+  return `<tr><td><code>${status}</code></td><td>${escapeHtml(text)}${shape}</td></tr>`;
+}
+
+function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+  return text.replaceAll(/[&<>"]/g, (character) => entities[character] ?? character);
+}

@@ -1,0 +1,141 @@
+import { toOpenAPISchema } from "@elysiajs/openapi";
+import { errorCodes } from "@payflow/contracts/errors.ts";
+import { type AnyElysia, Elysia } from "elysia";
+import type { Access } from "./access.ts";
+import { docsPage } from "./docs-page.ts";
+import { addProblem } from "./operation.ts";
+
+/** The parts of an OpenAPI 3 operation that the kit reads and completes. */
+export interface OpenApiOperation {
+  summary?: string;
+  description?: string;
+  operationId?: string;
+  tags?: string[];
+  parameters?: { name: string; in: string; required?: boolean; description?: string; schema?: unknown }[];
+  requestBody?: { required?: boolean; content: Record<string, { schema: unknown }> };
+  responses: Record<string, object>;
+  security?: Record<string, string[]>[];
+  /** The scope a key needs for this route, if any. */
+  "x-scope"?: string;
+}
+
+export interface OpenApiDocument {
+  openapi: string;
+  info: { title: string; version: string; description: string };
+  paths: Record<string, Record<string, OpenApiOperation>>;
+  components: { schemas: Record<string, unknown>; securitySchemes: Record<string, unknown> };
+}
+
+/** Serves `/openapi.json` and a readable `/docs`, both made from the app's routes at their first request. */
+export function documentation(options: { readonly service: string; readonly title: string }) {
+  let documentText: string | undefined;
+  let pageText: string | undefined;
+  const plugin = new Elysia({ name: "payflow-documentation" });
+  return (root: Elysia) => {
+    const describe = () => openApiDocument(root, options.title);
+    return root
+      .use(plugin)
+      .get(
+        "/openapi.json",
+        () => {
+          documentText ??= JSON.stringify(describe());
+          return new Response(documentText, { headers: { "content-type": "application/json" } });
+        },
+        { detail: { hide: true } },
+      )
+      .get(
+        "/docs",
+        () => {
+          pageText ??= docsPage(describe());
+          return new Response(pageText, { headers: { "content-type": "text/html; charset=utf-8" } });
+        },
+        { detail: { hide: true } },
+      );
+  };
+}
+
+/** The OpenAPI document of an app's public routes, with access and the problems every route may answer. */
+export function openApiDocument(app: AnyElysia, title: string): OpenApiDocument {
+  // The library's types are wider than what it writes; the generated files are compared in the tests.
+  const { paths } = toOpenAPISchema(app) as unknown as Pick<OpenApiDocument, "paths">;
+  const accessOf = new Map(
+    app.routes.map((route) => [`${route.method} ${route.path}`, (route.hooks as { access?: Access }).access]),
+  );
+  const shown: OpenApiDocument["paths"] = {};
+  for (const [path, operations] of Object.entries(paths)) {
+    const route = path.replaceAll(/\{(\w+)\}/g, ":$1");
+    for (const [method, found] of Object.entries(operations)) {
+      const access = accessOf.get(`${method.toUpperCase()} ${route}`);
+      if (access === undefined || access === "internal") continue;
+      shown[path] = { ...shown[path], [method]: complete(found, access, method, path) };
+    }
+  }
+  return {
+    openapi: "3.0.3",
+    info: {
+      title,
+      version: "1",
+      description: "Amounts are integers in the currency's smallest unit; times are UTC.",
+    },
+    paths: shown,
+    components: { schemas: { Problem: problemSchema }, securitySchemes },
+  };
+}
+
+function complete(found: OpenApiOperation, access: Access, method: string, path: string): OpenApiOperation {
+  const responses = { ...found.responses };
+  addProblem(responses, "invalid_request");
+  addProblem(responses, "not_found");
+  addProblem(responses, "internal_error");
+  addProblem(responses, "unavailable");
+  if (access === "admin") addProblem(responses, "invalid_admin_token");
+  else if (access !== "public") {
+    for (const code of ["invalid_api_key", "tenant_suspended", "rate_limited"] as const)
+      addProblem(responses, code);
+    if (access !== "tenant") addProblem(responses, "insufficient_scope");
+  }
+  if (method !== "get") {
+    for (const code of ["invalid_json", "payload_too_large", "unsupported_media_type"] as const) {
+      addProblem(responses, code);
+    }
+  }
+  const body = found.requestBody?.content["application/json"];
+  return {
+    ...found,
+    operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_, next?: string) => (next ?? "").toUpperCase())}`,
+    tags: [path.split("/")[1] ?? ""],
+    ...(body === undefined ? {} : { requestBody: { required: true, content: { "application/json": body } } }),
+    responses,
+    ...(access === "public"
+      ? {}
+      : { security: access === "admin" ? [{ admin: [] }] : [{ apiKey: [] }, { bearer: [] }] }),
+    ...(["public", "tenant", "admin"].includes(access) ? {} : { "x-scope": access }),
+  };
+}
+
+const securitySchemes = {
+  apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+  bearer: { type: "http", scheme: "bearer" },
+  admin: { type: "http", scheme: "bearer", description: "The platform owner's token." },
+};
+
+const problemSchema = {
+  type: "object",
+  required: ["type", "title", "status", "detail", "code", "request_id"],
+  properties: {
+    type: { type: "string", format: "uri" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string" },
+    code: { type: "string", enum: Object.keys(errorCodes) },
+    request_id: { type: "string" },
+    errors: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["pointer", "message"],
+        properties: { pointer: { type: "string" }, message: { type: "string" } },
+      },
+    },
+  },
+};

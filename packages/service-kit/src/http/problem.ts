@@ -1,0 +1,81 @@
+import { DomainError, type ErrorCodeName, errorCodes, type FieldError } from "@payflow/contracts/errors.ts";
+import { ValidationError } from "elysia";
+import { isOutage } from "../database.ts";
+
+/** RFC 9457 problem details, as every error answer of ours. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCodeName;
+  readonly request_id: string;
+  readonly errors?: readonly FieldError[];
+}
+
+/** The error as a refusal with a code. What is not a refusal of ours becomes `unavailable` or `internal_error`. */
+export function toDomainError(error: unknown, kind: string | number): DomainError {
+  if (error instanceof DomainError) return error;
+  if (error instanceof ValidationError) return fromValidation(error);
+  if (kind === "NOT_FOUND") return new DomainError("not_found");
+  if (kind === "PARSE") return new DomainError("invalid_json");
+  if (isOutage(error)) {
+    return new DomainError("unavailable", undefined, { headers: { "retry-after": "1" }, cause: error });
+  }
+  return new DomainError("internal_error", undefined, { cause: error });
+}
+
+/** The answer that carries a refusal. */
+export function problemResponse(
+  error: DomainError,
+  requestId: string,
+  headers: Record<string, string> = {},
+): Response {
+  const problem: Problem = {
+    type: `https://payflow.dev/errors/${error.reason}`,
+    title: errorCodes[error.reason].title,
+    status: error.status,
+    detail: error.detail,
+    code: error.reason,
+    request_id: requestId,
+    ...(error.errors === undefined ? {} : { errors: error.errors }),
+  };
+  return new Response(JSON.stringify(problem), {
+    status: error.status,
+    headers: {
+      ...headers,
+      ...error.headers,
+      "content-type": "application/problem+json",
+      "request-id": requestId,
+    },
+  });
+}
+
+/** At most this many fields are named, whatever the body holds. */
+const maxFieldErrors = 50;
+
+function fromValidation(error: ValidationError): DomainError {
+  if (error.type === "response") return new DomainError("internal_error", undefined, { cause: error });
+  const prefix = error.type === "body" ? "" : `#/${error.type}`;
+  const found = new Map<string, FieldError>();
+  for (const one of error.all) {
+    if (found.size >= maxFieldErrors) break;
+    // Elysia's type of a problem is wider than what TypeBox reports.
+    if (!("path" in one)) continue;
+    const pointer = `${prefix}${one.path}`;
+    if (!found.has(pointer)) found.set(pointer, { pointer, message: sentence(one as SchemaProblem) });
+  }
+  return new DomainError("invalid_request", undefined, { errors: [...found.values()] });
+}
+
+interface SchemaProblem {
+  readonly message?: string;
+  readonly schema?: { readonly anyOf?: readonly { const?: unknown }[]; readonly format?: string };
+}
+
+function sentence(problem: SchemaProblem): string {
+  const choices = problem.schema?.anyOf?.map((one) => one.const).filter((one) => one !== undefined) ?? [];
+  if (choices.length > 0) return `Expected one of ${choices.join(", ")}`;
+  if (problem.schema?.format === "currency") return "Expected a current ISO 4217 code in upper case";
+  return problem.message ?? "Not valid";
+}

@@ -1,0 +1,91 @@
+import { Elysia } from "elysia";
+import type { Logger } from "../logging.ts";
+import type { Metrics } from "../metrics.ts";
+import { traceId } from "../traceparent.ts";
+import { type AccessOptions, accessControl } from "./access.ts";
+import { defaultBodyLimit } from "./body.ts";
+import { documentation } from "./documentation.ts";
+import { problemResponse, toDomainError } from "./problem.ts";
+import { requestFacts } from "./request.ts";
+
+export interface HttpOptions extends Partial<AccessOptions> {
+  readonly service: string;
+  /** The API's name in its document. */
+  readonly title: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Whether `/openapi.json` and `/docs` are served: on public ports. */
+  readonly isDocumented?: boolean;
+}
+
+export type Http = ReturnType<typeof createHttp>;
+
+/** The HTTP conventions of every app of ours, for its public port. `app()` is the root, `routes()` a folder's routes. */
+export function createHttp(options: HttpOptions) {
+  const access = accessControl({ bodyLimit: defaultBodyLimit, ...options });
+  const observe = requestMetrics(options.metrics);
+  return {
+    options,
+    /** A plugin for one noun's routes, with the `access` macro. */
+    routes: (name: string) => new Elysia({ name, normalize: false }).use(access),
+    /** The root: request ids, problems, metrics, and the API's document. Routes are added with `.use`. */
+    app: () => {
+      const root = new Elysia({ normalize: false, strictPath: true, name: options.service })
+        .onRequest(({ request, set }) => {
+          set.headers["request-id"] = requestFacts(request).requestId;
+        })
+        // Elysia's own parsers would read a body before anybody asked who sends it: `access` reads it.
+        .onParse({ as: "global" }, () => null)
+        .onBeforeHandle({ as: "global" }, ({ request, set }) => {
+          const { headers } = requestFacts(request);
+          if (headers !== undefined) Object.assign(set.headers, headers);
+        })
+        .onError({ as: "global" }, ({ error, code, request }) => {
+          const facts = requestFacts(request);
+          const refusal = toDomainError(error, code);
+          if (refusal.status >= 500) report(options.logger, request, refusal);
+          return problemResponse(refusal, facts.requestId, facts.headers);
+        })
+        .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
+          const status = responseValue instanceof Response ? responseValue.status : Number(set.status ?? 200);
+          observe(request, route, status);
+        });
+      return options.isDocumented === false ? root : root.use(documentation(options));
+    },
+  };
+}
+
+/** The same conventions for an internal port: every route takes the installation's internal secret. */
+export function createInternalHttp(options: HttpOptions & { readonly internalSecret: string }): Http {
+  return createHttp({ ...options, isDocumented: false, bodyLimit: 4 * 1024 * 1024 });
+}
+
+function report(logger: Logger, request: Request, refusal: { reason: string; cause?: unknown }): void {
+  const facts = requestFacts(request);
+  const about = {
+    request_id: facts.requestId,
+    trace_id: traceId(facts.traceparent),
+    tenant_id: facts.tenant?.tenantId,
+    method: request.method,
+    path: new URL(request.url).pathname,
+    err: refusal.cause,
+  };
+  if (refusal.reason === "internal_error") logger.error(about, "a request failed for a reason of our own");
+  else logger.warn(about, "a request was refused because a dependency is away");
+}
+
+function requestMetrics(metrics: Metrics) {
+  const seconds = metrics.histogram("payflow_http_request_seconds", "Time to answer a request.", [
+    "method",
+    "route",
+    "status",
+  ]);
+  return (request: Request, route: string | undefined, status: number) => {
+    const labels = {
+      method: request.method,
+      route: route === undefined || route === "" ? "none" : route,
+      status,
+    };
+    seconds.observe(labels, (performance.now() - requestFacts(request).startedAt) / 1_000);
+  };
+}

@@ -1,0 +1,180 @@
+import { describe, expect, test } from "bun:test";
+import { DomainError } from "@payflow/contracts/errors.ts";
+import { Metadata } from "@payflow/contracts/fields.ts";
+import { Type } from "@sinclair/typebox";
+import { operation } from "../src/http/operation.ts";
+import { createHttp } from "../src/http/server.ts";
+import { createLogger } from "../src/logging.ts";
+import { Metrics } from "../src/metrics.ts";
+import { pageQuery } from "../src/paging.ts";
+
+const limits = {
+  requests_per_second: 1,
+  burst: 1,
+  events_per_second: 1,
+  monthly_events: null,
+  max_payment_amount: null,
+};
+
+function createApp() {
+  const http = createHttp({
+    service: "example",
+    title: "Example",
+    logger: createLogger("example", "silent"),
+    metrics: new Metrics("example"),
+    adminToken: "a".repeat(32),
+    bodyLimit: 1_000,
+    authenticator: {
+      async authenticate(key) {
+        if (key !== "good") throw new DomainError("invalid_api_key");
+        return { tenantId: "ten_1", mode: "test", keyId: "key_1", scopes: ["payments:write"], limits };
+      },
+    },
+    rateLimiter: { take: () => ({ isAllowed: true, headers: { ratelimit: '"requests";r=1;t=1' } }) },
+  });
+  const Body = Type.Object(
+    { amount: Type.Integer({ minimum: 1 }), metadata: Type.Optional(Metadata) },
+    { additionalProperties: false },
+  );
+  const routes = http
+    .routes("things")
+    .post(
+      "/things",
+      ({ tenant, body, set }) => {
+        set.status = 201;
+        return { tenant: tenant.tenantId, amount: body.amount };
+      },
+      {
+        access: "payments:write",
+        body: Body,
+        detail: operation({ summary: "Makes a thing", responses: { 201: Body } }),
+      },
+    )
+    .get("/things", ({ query }) => ({ limit: query.limit ?? 20 }), {
+      access: "tenant",
+      query: Type.Object(pageQuery, { additionalProperties: false }),
+    })
+    .get("/ledger", () => ({}), { access: "ledger:read" })
+    .get(
+      "/broken",
+      () => {
+        throw new Error("the secret reason");
+      },
+      { access: "public" },
+    )
+    .get("/admin", () => ({ ok: true }), { access: "admin" });
+  return http.app().use(routes);
+}
+
+const app = createApp();
+
+async function call(
+  method: string,
+  path: string,
+  init: { key?: string; body?: string; type?: string; token?: string } = {},
+) {
+  const headers: Record<string, string> = {};
+  if (init.key !== undefined) headers["x-api-key"] = init.key;
+  if (init.token !== undefined) headers.authorization = `Bearer ${init.token}`;
+  if (init.body !== undefined) headers["content-type"] = init.type ?? "application/json";
+  const response = await app.handle(
+    new Request(`http://localhost${path}`, {
+      method,
+      headers,
+      ...(init.body === undefined ? {} : { body: init.body }),
+    }),
+  );
+  // Every answer of the kit is JSON here.
+  const body = (await response.json()) as Record<string, unknown>;
+  return { status: response.status, body, headers: response.headers };
+}
+
+describe("every route", () => {
+  test("a good request is answered with request id and rate headers", async () => {
+    const answer = await call("POST", "/things", {
+      key: "good",
+      body: '{"amount":5,"metadata":{"order":"1"}}',
+    });
+    expect(answer.status).toBe(201);
+    expect(answer.body).toEqual({ tenant: "ten_1", amount: 5 });
+    expect(answer.headers.get("request-id")).toMatch(/^req_/);
+    expect(answer.headers.get("ratelimit")).toBe('"requests";r=1;t=1');
+  });
+
+  test.each([
+    ["an unknown path", "GET", "/nothing", {}, 404, "not_found"],
+    ["an unknown method", "PATCH", "/things", { key: "good" }, 404, "not_found"],
+    ["no key", "POST", "/things", { body: "{" }, 401, "invalid_api_key"],
+    ["a bad key", "GET", "/things", { key: "bad" }, 401, "invalid_api_key"],
+    ["a missing scope", "GET", "/ledger", { key: "good" }, 403, "insufficient_scope"],
+    ["no JSON", "POST", "/things", { key: "good", body: "{" }, 400, "invalid_json"],
+    [
+      "another content type",
+      "POST",
+      "/things",
+      { key: "good", body: "{}", type: "text/plain" },
+      415,
+      "unsupported_media_type",
+    ],
+    [
+      "a huge body",
+      "POST",
+      "/things",
+      { key: "good", body: `"${"x".repeat(2_000)}"` },
+      413,
+      "payload_too_large",
+    ],
+    ["no body", "POST", "/things", { key: "good" }, 400, "invalid_request"],
+    ["an unknown query field", "GET", "/things?page=2", { key: "good" }, 400, "invalid_request"],
+    ["a limit of 101", "GET", "/things?limit=101", { key: "good" }, 400, "invalid_request"],
+    ["a tenant's key on an admin route", "GET", "/admin", { token: "good" }, 401, "invalid_admin_token"],
+    ["a bug", "GET", "/broken", {}, 500, "internal_error"],
+  ] as const)("%s is answered with its problem", async (_, method, path, init, status, code) => {
+    const answer = await call(method, path, init);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    expect(answer.body).toMatchObject({ status, code, request_id: answer.headers.get("request-id") });
+    expect(JSON.stringify(answer.body)).not.toContain("secret reason");
+  });
+
+  test("wrong and unknown fields are each named", async () => {
+    const answer = await call("POST", "/things", {
+      key: "good",
+      body: '{"amount":"5","colour":1,"metadata":{"a":2}}',
+    });
+    expect(answer.status).toBe(400);
+    const pointers = (answer.body.errors as { pointer: string }[]).map((one) => one.pointer).sort();
+    expect(pointers).toEqual(["/amount", "/colour", "/metadata/a"]);
+  });
+
+  test("a metadata key of 41 characters is refused", async () => {
+    const answer = await call("POST", "/things", {
+      key: "good",
+      body: `{"amount":1,"metadata":{"${"k".repeat(41)}":"v"}}`,
+    });
+    expect(answer.status).toBe(400);
+  });
+
+  test("limit arrives as a number, the admin token opens admin routes, a key may be a bearer token", async () => {
+    expect((await call("GET", "/things?limit=7", { key: "good" })).body).toEqual({ limit: 7 });
+    expect((await call("GET", "/admin", { token: "a".repeat(32) })).status).toBe(200);
+    expect((await call("GET", "/things", { token: "good" })).status).toBe(200);
+  });
+
+  test("the document names scopes, problems and bodies, and the page shows the routes", async () => {
+    const document = (await call("GET", "/openapi.json")).body as {
+      paths: Record<
+        string,
+        Record<string, { "x-scope"?: string; requestBody?: { content: object }; responses: object }>
+      >;
+    };
+    const post = document.paths["/things"]?.post;
+    expect(post?.["x-scope"]).toBe("payments:write");
+    expect(Object.keys(post?.requestBody?.content ?? {})).toEqual(["application/json"]);
+    expect(Object.keys(post?.responses ?? {})).toEqual(
+      expect.arrayContaining(["201", "400", "401", "403", "413", "415", "429"]),
+    );
+    const page = await (await app.handle(new Request("http://localhost/docs"))).text();
+    expect(page).toContain("POST /things");
+  });
+});
