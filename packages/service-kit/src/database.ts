@@ -1,6 +1,8 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres, { type Sql } from "postgres";
+import { isRedisOutage } from "./redis.ts";
 
 export type { Sql };
 
@@ -97,7 +99,10 @@ export function isOutage(error: unknown): boolean {
   return awayCodes.has(code) || /^(08|53|57P|58)/.test(code);
 }
 
-/** An error that passes by itself: the same work may be tried again without limit. */
+/** An error that passes by itself: the same work may be tried again without limit. Redis and our own services count. */
 export function isTransient(error: unknown): boolean {
-  return isRetriableTransaction(error) || isOutage(error) || errorCode(error) === "55P03";
+  if (error instanceof DomainError) return error.reason === "unavailable" || error.reason === "rate_limited";
+  return (
+    isRetriableTransaction(error) || isOutage(error) || errorCode(error) === "55P03" || isRedisOutage(error)
+  );
 }

@@ -1,0 +1,45 @@
+import { Redis, type RedisOptions } from "ioredis";
+import type { Logger } from "./logging.ts";
+
+/**
+ * A connection that fails at once while Redis is away instead of keeping commands for later: a command sent after its
+ * caller gave up could overtake newer ones. It reconnects for ever, and connects when first used.
+ */
+export function connectRedis(url: string, name: string, logger: Logger, options: RedisOptions = {}): Redis {
+  const redis = new Redis(url, {
+    connectionName: name,
+    disableClientInfo: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 2_000,
+    retryStrategy: (attempt) => Math.min(50 * attempt, 500),
+    ...options,
+  });
+  let isReported = false;
+  redis.on("error", (error) => {
+    if (!isReported) logger.warn({ err: error, connection: name }, "Redis is away");
+    isReported = true;
+  });
+  redis.on("ready", () => {
+    if (isReported) logger.info({ connection: name }, "Redis is back");
+    isReported = false;
+  });
+  return redis;
+}
+
+const awayMessages =
+  /^(Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries per request)/;
+const awayReplies =
+  /^(LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|UNBLOCKED)\b/;
+
+/** Whether Redis is away, is starting, is full or cannot write: nothing the command itself could mend. */
+export function isRedisOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    error.name === "MaxRetriesPerRequestError" ||
+    error.name === "AbortError" ||
+    awayMessages.test(error.message) ||
+    (error.name === "ReplyError" && awayReplies.test(error.message))
+  );
+}
