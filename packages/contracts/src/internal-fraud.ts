@@ -1,4 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { ModeSchema } from "./access.ts";
+import { nullable, oneOf, text } from "./fields.ts";
 
 /** The internal route on which payment asks fraud for decisions; POST, idempotent by payment id. */
 export const scoresPath = "/internal/v1/scores";
@@ -15,23 +17,20 @@ export const failModes = ["allow", "review", "block"] as const;
 export type FailMode = (typeof failModes)[number];
 
 const strict = { additionalProperties: false };
-const callerText = Type.Union([
-  Type.String({ minLength: 1, maxLength: 255, pattern: "^[^\\u0000-\\u001f\\u007f]*$" }),
-  Type.Null(),
-]);
+const CallerText = nullable(text(255, "As the caller gave it."));
 
 /** The facts about one payment that rules may look at. Amount in the currency's smallest unit. */
 export const ScoreRequest = Type.Object(
   {
     payment_id: Type.String({ pattern: "^pay_[0-7][0-9a-hjkmnp-tv-z]{25}$" }),
     tenant_id: Type.String({ pattern: "^ten_[0-7][0-9a-hjkmnp-tv-z]{25}$" }),
-    mode: Type.Union([Type.Literal("live"), Type.Literal("test")]),
+    mode: ModeSchema,
     amount: Type.Integer({ minimum: 1, maximum: 999_999_999_999 }),
     currency: Type.String({ pattern: "^[A-Z]{3}$" }),
-    customer_id: callerText,
-    card_fingerprint: callerText,
-    ip: callerText,
-    request_id: callerText,
+    customer_id: CallerText,
+    card_fingerprint: CallerText,
+    ip: CallerText,
+    request_id: CallerText,
   },
   strict,
 );
@@ -50,10 +49,10 @@ export type ScoresBody = Static<typeof ScoresBody>;
 /** One decision: `rules` names the enforced rules that triggered, `fail_mode` is the tenant's present one. */
 export const ScoreAnswer = Type.Object({
   payment_id: Type.String(),
-  decision: Type.Union(fraudDecisions.map((decision) => Type.Literal(decision))),
+  decision: oneOf(fraudDecisions),
   score: Type.Integer({ minimum: 0, maximum: 100 }),
   rules: Type.Array(Type.String()),
-  fail_mode: Type.Union(failModes.map((mode) => Type.Literal(mode))),
+  fail_mode: oneOf(failModes),
 });
 export type ScoreAnswer = Static<typeof ScoreAnswer>;
 
