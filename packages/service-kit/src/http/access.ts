@@ -45,6 +45,8 @@ export function isSameSecret(given: string, expected: string): boolean {
 export function accessControl(options: AccessOptions) {
   return new Elysia({ name: "payflow-access" }).macro({
     access: (access: Access) => ({
+      // Read back by the API's document, which names what each route needs.
+      detail: { "x-access": access } as object,
       async transform(context) {
         const { request } = context;
         await authorize(options, access, request);

@@ -15,6 +15,8 @@ export interface OpenApiOperation {
   requestBody?: { required?: boolean; content: Record<string, { schema: unknown }> };
   responses: Record<string, object>;
   security?: Record<string, string[]>[];
+  /** Left by the `access` macro; not part of the document. */
+  "x-access"?: Access;
   /** The scope a key needs for this route, if any. */
   "x-scope"?: string;
 }
@@ -57,21 +59,21 @@ export function documentation(options: { readonly service: string; readonly titl
 /** The OpenAPI document of an app's public routes, with access and the problems every route may answer. */
 export function openApiDocument(app: AnyElysia, title: string): OpenApiDocument {
   // The library's types are wider than what it writes; the generated files are compared in the tests.
-  const { paths } = toOpenAPISchema(app) as unknown as Pick<OpenApiDocument, "paths">;
-  const accessOf = new Map(
-    app.routes.map((route) => [`${route.method} ${route.path}`, (route.hooks as { access?: Access }).access]),
-  );
+  const described = toOpenAPISchema(app, undefined, undefined, undefined, "3.1.0");
+  const { paths } = described as unknown as Pick<OpenApiDocument, "paths">;
+  // The kit parses bodies itself, so the library does not know their content type.
+  const bodies = new Map(app.routes.map((route) => [`${route.method} ${route.path}`, route.hooks.body]));
   const shown: OpenApiDocument["paths"] = {};
   for (const [path, operations] of Object.entries(paths)) {
-    const route = path.replaceAll(/\{(\w+)\}/g, ":$1");
     for (const [method, found] of Object.entries(operations)) {
-      const access = accessOf.get(`${method.toUpperCase()} ${route}`);
+      const access = found["x-access"];
       if (access === undefined || access === "internal") continue;
-      shown[path] = { ...shown[path], [method]: complete(found, access, method, path) };
+      const body = bodies.get(`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`);
+      shown[path] = { ...shown[path], [method]: complete(found, access, method, path, body) };
     }
   }
   return {
-    openapi: "3.0.3",
+    openapi: "3.1.0",
     info: {
       title,
       version: "1",
@@ -82,7 +84,13 @@ export function openApiDocument(app: AnyElysia, title: string): OpenApiDocument 
   };
 }
 
-function complete(found: OpenApiOperation, access: Access, method: string, path: string): OpenApiOperation {
+function complete(
+  { "x-access": _, ...found }: OpenApiOperation,
+  access: Access,
+  method: string,
+  path: string,
+  body: unknown,
+): OpenApiOperation {
   const responses = { ...found.responses };
   addProblem(responses, "invalid_request");
   addProblem(responses, "not_found");
@@ -99,12 +107,13 @@ function complete(found: OpenApiOperation, access: Access, method: string, path:
       addProblem(responses, code);
     }
   }
-  const body = found.requestBody?.content["application/json"];
   return {
     ...found,
     operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_, next?: string) => (next ?? "").toUpperCase())}`,
     tags: [path.split("/")[1] ?? ""],
-    ...(body === undefined ? {} : { requestBody: { required: true, content: { "application/json": body } } }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
     responses,
     ...(access === "public"
       ? {}
