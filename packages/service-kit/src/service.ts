@@ -1,0 +1,108 @@
+import type { Static, TObject } from "@sinclair/typebox";
+import type { AnyElysia } from "elysia";
+import { ConfigError, loadConfig, type serviceSettings } from "./config.ts";
+import { type ReadinessCheck, withHealth } from "./health.ts";
+import { type Listener, listen } from "./listen.ts";
+import { createLogger, type Logger } from "./logging.ts";
+import { Metrics } from "./metrics.ts";
+import { Scope } from "./scope.ts";
+
+export interface ServiceContext<T extends TObject> {
+  readonly config: Static<T>;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Closes what was built, in reverse order, when the process ends. */
+  readonly scope: Scope;
+}
+
+export interface RunningService {
+  readonly publicApp: AnyElysia;
+  readonly internalApp: AnyElysia;
+  readonly readiness: readonly ReadinessCheck[];
+  /** Ends background work (consumers, relays, workers) once no more requests come in. */
+  readonly stop?: () => Promise<void>;
+}
+
+export interface Service<T extends TObject> {
+  readonly name: string;
+  readonly settings: T;
+  readonly start: (context: ServiceContext<T>) => Promise<RunningService>;
+}
+
+/** What a process has from SIGTERM to its end; what is not done by then stays for the next replica. */
+const shutdownLimitMs = 25_000;
+/** Time for the balancers to see that the process is no longer ready before it stops listening. */
+const drainMs = 100;
+
+type BaseConfig = Static<TObject<typeof serviceSettings>>;
+
+/**
+ * Runs one of our services until SIGTERM or SIGINT: reads its settings (exit 78 with every problem named), builds it,
+ * listens on its public and internal port, and on the signal turns not ready, finishes what was accepted, and closes
+ * everything in reverse order of building.
+ */
+export async function runService<T extends TObject>(
+  service: Service<T>,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const config = readConfig(service, env);
+  // Every service's settings contain the kit's own.
+  const base = config as BaseConfig;
+  const logger = createLogger(service.name, base.LOG_LEVEL);
+  const metrics = new Metrics(service.name);
+  const scope = new Scope(logger);
+  let listeners: Listener[] = [];
+  let isStopping = false;
+
+  const shutDown = async (reason: string, exitCode: number) => {
+    if (isStopping) return;
+    isStopping = true;
+    logger.info({ reason }, "stopping");
+    const limit = setTimeout(() => process.exit(1), shutdownLimitMs);
+    if (exitCode === 0) await Bun.sleep(drainMs);
+    await Promise.all(listeners.map((listener) => listener.stop()));
+    await scope.close();
+    clearTimeout(limit);
+    logger.info("stopped");
+    process.exit(exitCode);
+  };
+  process.on("SIGTERM", () => void shutDown("SIGTERM", 0));
+  process.on("SIGINT", () => void shutDown("SIGINT", 0));
+  process.on("unhandledRejection", (error) => {
+    // A promise nobody waits for is a bug; the process stays up, since others' requests are under way in it.
+    logger.error({ err: error }, "a promise was rejected and nobody handled it");
+  });
+
+  try {
+    const running = await service.start({ config, logger, metrics, scope });
+    if (running.stop !== undefined) scope.defer("background work", running.stop);
+    const health = { checks: running.readiness, metrics, isStopping: () => isStopping };
+    listeners = [
+      listen(withHealth(running.publicApp, { ...health, isInternal: false }), {
+        host: base.HOST,
+        port: base.PORT,
+      }),
+      listen(withHealth(running.internalApp, { ...health, isInternal: true }), {
+        host: base.HOST,
+        port: base.INTERNAL_PORT ?? base.PORT + 1_000,
+      }),
+    ];
+    logger.info({ port: base.PORT, pid: process.pid }, "listening");
+  } catch (error) {
+    logger.error({ err: error }, "the service could not start");
+    await shutDown("could not start", 1);
+  }
+}
+
+function readConfig<T extends TObject>(
+  service: Service<T>,
+  env: Readonly<Record<string, string | undefined>>,
+): Static<T> {
+  try {
+    return loadConfig(service.settings, env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${service.name}: ${error.message}\n`);
+    process.exit(78);
+  }
+}
