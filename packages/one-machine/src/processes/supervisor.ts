@@ -1,0 +1,184 @@
+import { readFileSync } from "node:fs";
+import { backoffMs } from "@payflow/service-kit/retry.ts";
+import { identify, type ProcessSpec, spawnChild } from "./child.ts";
+
+export type ProcessStatus = "starting" | "ready" | "waiting" | "failed" | "stopped";
+
+export interface SupervisedProcess {
+  readonly name: string;
+  readonly status: ProcessStatus;
+  readonly pid: number | null;
+  readonly startedAt: string | null;
+  readonly restarts: number;
+}
+
+interface Entry {
+  readonly spec: ProcessSpec;
+  child: Bun.Subprocess | null;
+  startedAt: string | null;
+  status: ProcessStatus;
+  restarts: number;
+  /** Ends in a row without having been ready in between; it sets the pause before the next start. */
+  failures: number;
+  timer: Timer | null;
+  watchers: (() => void)[];
+}
+
+const restartPause = { firstMs: 100, maxMs: 10_000 };
+/** Exit status of a wrong configuration (sysexits.h, EX_CONFIG): starting again cannot mend it. */
+const configurationExit = 78;
+const givenUpAfter = 5;
+
+/** Keeps processes running: starts them again with growing pauses, and ends every one of them on demand. */
+export class Supervisor {
+  readonly #entries = new Map<string, Entry>();
+  readonly #onChange: () => void;
+
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
+
+  /** Starts a process and waits until it is ready. Fails with the end of its log when it keeps ending, or is late. */
+  async start(spec: ProcessSpec, timeoutMs = 60_000): Promise<void> {
+    if (this.#entries.has(spec.name)) throw new Error(`${spec.name} is running already.`);
+    const entry: Entry = {
+      spec,
+      child: null,
+      startedAt: null,
+      status: "starting",
+      restarts: 0,
+      failures: 0,
+      timer: null,
+      watchers: [],
+    };
+    this.#entries.set(spec.name, entry);
+    this.#spawn(entry);
+    const deadline = Date.now() + timeoutMs;
+    while (entry.status !== "ready") {
+      const isGivenUp = entry.status === "failed" || entry.failures >= givenUpAfter || Date.now() > deadline;
+      if (isGivenUp) {
+        await this.stop(spec.name);
+        throw new Error(`${spec.name} did not become ready.\n${logTail(spec.logFile)}`);
+      }
+      if (entry.status === "stopped") throw new Error(`${spec.name} was stopped while it was starting.`);
+      await nextChange(entry, 1_000);
+    }
+  }
+
+  /** Ends a process and forgets it; does nothing when there is none of that name. */
+  async stop(name: string, signal?: NodeJS.Signals): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    this.#entries.delete(name);
+    if (entry.timer !== null) clearTimeout(entry.timer);
+    this.#change(entry, "stopped");
+    const child = entry.child;
+    if (child === null) return;
+    child.kill(signal ?? entry.spec.stopSignal);
+    const late = setTimeout(() => child.kill("SIGKILL"), entry.spec.stopTimeoutMs);
+    await child.exited;
+    clearTimeout(late);
+    this.#onChange();
+  }
+
+  /** Sends a signal to a process; when it ends by that, it is started again like after any other end. */
+  kill(name: string, signal: NodeJS.Signals): void {
+    const child = this.#entries.get(name)?.child;
+    if (child == null) throw new Error(`${name} is not running.`);
+    child.kill(signal);
+  }
+
+  /** Kills everything at once without waiting, for when this process is about to end by itself. */
+  killAll(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.timer !== null) clearTimeout(entry.timer);
+      entry.status = "stopped";
+      entry.child?.kill("SIGKILL");
+    }
+    this.#entries.clear();
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  spec(name: string): ProcessSpec | undefined {
+    return this.#entries.get(name)?.spec;
+  }
+
+  processes(): SupervisedProcess[] {
+    return [...this.#entries.values()].map((entry) => ({
+      name: entry.spec.name,
+      status: entry.status,
+      pid: entry.child?.pid ?? null,
+      startedAt: entry.startedAt,
+      restarts: entry.restarts,
+    }));
+  }
+
+  #spawn(entry: Entry): void {
+    const child = spawnChild(entry.spec);
+    entry.child = child;
+    entry.startedAt = identify(child.pid)?.startedAt ?? null;
+    this.#change(entry, "starting");
+    void this.#watchReadiness(entry, child);
+    void child.exited.then((code) => this.#ended(entry, code));
+  }
+
+  async #watchReadiness(entry: Entry, child: Bun.Subprocess): Promise<void> {
+    while (entry.child === child && entry.status === "starting") {
+      const isReady = await entry.spec.isReady().catch(() => false);
+      if (entry.child !== child || entry.status !== "starting") return;
+      if (isReady) {
+        entry.failures = 0;
+        this.#change(entry, "ready");
+        return;
+      }
+      await Bun.sleep(25);
+    }
+  }
+
+  #ended(entry: Entry, code: number): void {
+    entry.child = null;
+    entry.startedAt = null;
+    if (entry.status === "stopped") return;
+    entry.failures += 1;
+    if (code === configurationExit) {
+      this.#change(entry, "failed");
+      return;
+    }
+    entry.timer = setTimeout(
+      () => {
+        entry.restarts += 1;
+        this.#spawn(entry);
+      },
+      backoffMs(restartPause, entry.failures),
+    );
+    this.#change(entry, "waiting");
+  }
+
+  #change(entry: Entry, status: ProcessStatus): void {
+    entry.status = status;
+    for (const wake of entry.watchers.splice(0)) wake();
+    this.#onChange();
+  }
+}
+
+function nextChange(entry: Entry, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    entry.watchers.push(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** The last lines a process wrote, for the error that says why it did not start. */
+export function logTail(file: string, lines = 15): string {
+  try {
+    return readFileSync(file, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+  } catch {
+    return `(nothing in ${file})`;
+  }
+}
