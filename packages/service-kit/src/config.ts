@@ -54,6 +54,13 @@ export const serviceSettings = {
       maximum: 65_535,
     }),
   ),
+  REPLICA_PORT: setting.optional(
+    setting.integer(
+      "Serves the internal routes for this replica alone, where replicas share their ports on one machine.",
+      undefined,
+      { minimum: 1, maximum: 65_535 },
+    ),
+  ),
   HOST: setting.text("The address to listen on.", "127.0.0.1"),
   DATABASE_URL: setting.url("PostgreSQL, as the service's own role.", undefined, { secret: true }),
   DATABASE_POOL: setting.integer("Connections to PostgreSQL at most.", 8, { minimum: 2, maximum: 200 }),

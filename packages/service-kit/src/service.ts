@@ -77,16 +77,15 @@ export async function runService<T extends TObject>(
     const running = await service.start({ config, logger, metrics, scope });
     if (running.stop !== undefined) scope.defer("background work", running.stop);
     const health = { checks: running.readiness, metrics, isStopping: () => isStopping };
+    const publicApp = withHealth(running.publicApp, { ...health, isInternal: false });
+    const internalApp = withHealth(running.internalApp, { ...health, isInternal: true });
     listeners = [
-      listen(withHealth(running.publicApp, { ...health, isInternal: false }), {
-        host: base.HOST,
-        port: base.PORT,
-      }),
-      listen(withHealth(running.internalApp, { ...health, isInternal: true }), {
-        host: base.HOST,
-        port: base.INTERNAL_PORT ?? base.PORT + 1_000,
-      }),
+      listen(publicApp, { host: base.HOST, port: base.PORT }),
+      listen(internalApp, { host: base.HOST, port: base.INTERNAL_PORT ?? base.PORT + 1_000 }),
     ];
+    if (base.REPLICA_PORT !== undefined) {
+      listeners.push(listen(internalApp, { host: base.HOST, port: base.REPLICA_PORT }));
+    }
     logger.info({ port: base.PORT, pid: process.pid }, "listening");
   } catch (error) {
     logger.error({ err: error }, "the service could not start");
