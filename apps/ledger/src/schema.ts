@@ -1,0 +1,202 @@
+import { leaseTable } from "@payflow/service-kit/lease.ts";
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  check,
+  customType,
+  index,
+  jsonb,
+  numeric,
+  pgTable,
+  primaryKey,
+  timestamp,
+  unique,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+import type { Account, TransferType } from "./journal/transfer.ts";
+import type { FindingKind } from "./reconciliation/compare.ts";
+import type {
+  ReconciliationKind,
+  ReconciliationPosition,
+  ReconciliationStatus,
+} from "./reconciliation/run.ts";
+
+/** Reconciliation runs in one replica at a time. */
+export const lease = leaseTable;
+
+/** Text in byte order: ids sort as they were made, and indexes need no collation library. */
+const bytes = customType<{ data: string; driverData: string }>({ dataType: () => 'text collate "C"' });
+const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+const minor = (name: string) => bigint(name, { mode: "number" });
+/** Sums have no upper bound as amounts do; 38 digits never overflow. Read as text, used as `BigInt`. */
+const sum = (name: string) => numeric(name, { precision: 38, scale: 0 }).notNull().default("0");
+
+/**
+ * The journal: one row is one balanced movement. Tenant, mode and currency stand in the row once and hold for both
+ * sides, so that an unbalanced, cross-tenant, cross-mode or cross-currency movement cannot be written down.
+ */
+export const transfer = pgTable(
+  "transfer",
+  {
+    journalId: bytes("journal_id").primaryKey(),
+    eventId: bytes("event_id").notNull(),
+    type: bytes("type").$type<TransferType>().notNull(),
+    tenantId: bytes("tenant_id").notNull(),
+    mode: bytes("mode").$type<"live" | "test">().notNull(),
+    currency: bytes("currency").notNull(),
+    debitAccount: bytes("debit_account").$type<Account>().notNull(),
+    creditAccount: bytes("credit_account").$type<Account>().notNull(),
+    amount: minor("amount").notNull(),
+    paymentId: bytes("payment_id").notNull(),
+    refundId: bytes("refund_id"),
+    effectiveAt: at("effective_at").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    unique("transfer_event").on(table.eventId),
+    // One capture per payment, since its refund_id is null; also finds what belongs to a payment.
+    unique("transfer_payment").on(table.paymentId, table.refundId).nullsNotDistinct(),
+    uniqueIndex("transfer_refund").on(table.refundId).where(sql`refund_id is not null`),
+    index("transfer_list").on(table.tenantId, table.mode, table.currency, table.journalId),
+    index("transfer_effective").on(table.effectiveAt, table.journalId),
+    check("transfer_amount", sql`amount between 1 and 999999999999`),
+    check("transfer_mode", sql`mode in ('live', 'test')`),
+    check("transfer_currency", sql`currency ~ '^[A-Z]{3}$'`),
+    check(
+      "transfer_sides",
+      sql`(type = 'capture' and refund_id is null
+          and debit_account = 'processor_clearing' and credit_account = 'tenant_payable')
+        or (type = 'refund' and refund_id is not null
+          and debit_account = 'tenant_payable' and credit_account = 'processor_clearing')`,
+    ),
+  ],
+);
+export type TransferRow = typeof transfer.$inferSelect;
+
+/** The running sums of each account, moved only by `post_transfers` in the transaction of the rows they sum up. */
+export const account = pgTable(
+  "account",
+  {
+    tenantId: bytes("tenant_id").notNull(),
+    mode: bytes("mode").$type<"live" | "test">().notNull(),
+    currency: bytes("currency").notNull(),
+    account: bytes("account").$type<Account>().notNull(),
+    debits: sum("debits"),
+    credits: sum("credits"),
+    transfers: minor("transfers").notNull().default(0),
+    openedAt: at("opened_at").notNull().defaultNow(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.currency, table.account] }),
+    check(
+      "account_name",
+      sql`account in ('processor_clearing', 'tenant_payable', 'fee_revenue', 'suspense')`,
+    ),
+    check("account_sums", sql`debits >= 0 and credits >= 0 and transfers >= 0`),
+  ],
+);
+export type AccountRow = typeof account.$inferSelect;
+
+/** How far each topic's consumer came; written in the posting's own transaction. */
+export const consumerProgress = pgTable("consumer_progress", {
+  topic: bytes("topic").primaryKey(),
+  events: minor("events").notNull(),
+  transfers: minor("transfers").notNull(),
+  lastEventId: bytes("last_event_id").notNull(),
+  lastOccurredAt: at("last_occurred_at").notNull(),
+  updatedAt: at("updated_at").notNull().defaultNow(),
+});
+
+/** Events that name a movement booked already, but with other content: kept for people to look at, never booked. */
+export const refusedPosting = pgTable(
+  "refused_posting",
+  {
+    eventId: bytes("event_id").notNull(),
+    type: bytes("type").$type<TransferType>().notNull(),
+    tenantId: bytes("tenant_id").notNull(),
+    mode: bytes("mode").$type<"live" | "test">().notNull(),
+    currency: bytes("currency").notNull(),
+    amount: minor("amount").notNull(),
+    paymentId: bytes("payment_id").notNull(),
+    refundId: bytes("refund_id"),
+    bookedJournalId: bytes("booked_journal_id").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    unique("refused_posting_once")
+      .on(
+        table.eventId,
+        table.type,
+        table.tenantId,
+        table.mode,
+        table.currency,
+        table.amount,
+        table.paymentId,
+        table.refundId,
+      )
+      .nullsNotDistinct(),
+  ],
+);
+
+export const reconciliation = pgTable(
+  "reconciliation",
+  {
+    reconciliationId: bytes("reconciliation_id").primaryKey(),
+    kind: bytes("kind").$type<ReconciliationKind>().notNull(),
+    status: bytes("status").$type<ReconciliationStatus>().notNull().default("queued"),
+    fromAt: at("from_at"),
+    toAt: at("to_at"),
+    /** Where a run goes on after its replica died. */
+    position: jsonb("position").$type<ReconciliationPosition>(),
+    settlements: minor("settlements").notNull().default(0),
+    transfers: minor("transfers").notNull().default(0),
+    accounts: minor("accounts").notNull().default(0),
+    findings: minor("findings").notNull().default(0),
+    error: bytes("error"),
+    requestedAt: at("requested_at").notNull().defaultNow(),
+    startedAt: at("started_at"),
+    finishedAt: at("finished_at"),
+  },
+  (table) => [
+    index("reconciliation_open").on(table.requestedAt).where(sql`status in ('queued', 'running')`),
+    index("reconciliation_latest").on(table.kind, table.requestedAt),
+    check("reconciliation_kind", sql`kind in ('continuous', 'full', 'on_demand')`),
+    check("reconciliation_status", sql`status in ('queued', 'running', 'completed', 'failed')`),
+  ],
+);
+export type ReconciliationRow = typeof reconciliation.$inferSelect;
+
+export const reconciliationFinding = pgTable(
+  "reconciliation_finding",
+  {
+    findingId: bigint("finding_id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    reconciliationId: bytes("reconciliation_id")
+      .notNull()
+      .references(() => reconciliation.reconciliationId, { onDelete: "cascade" }),
+    kind: bytes("kind").$type<FindingKind>().notNull(),
+    /** What the finding is about; one finding of a kind per subject in a run. */
+    subject: bytes("subject").notNull(),
+    tenantId: bytes("tenant_id").notNull(),
+    mode: bytes("mode").$type<"live" | "test">().notNull(),
+    currency: bytes("currency").notNull(),
+    paymentId: bytes("payment_id"),
+    refundId: bytes("refund_id"),
+    journalId: bytes("journal_id"),
+    account: bytes("account").$type<Account>(),
+    expected: bytes("expected"),
+    found: bytes("found"),
+    detail: bytes("detail").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    unique("reconciliation_finding_once").on(table.reconciliationId, table.kind, table.subject),
+    index("reconciliation_finding_page").on(table.reconciliationId, table.findingId),
+    check(
+      "reconciliation_finding_kind",
+      sql`kind in ('missing_in_ledger', 'missing_in_payment', 'amount_mismatch', 'status_mismatch',
+        'balance_drift')`,
+    ),
+  ],
+);
+export type FindingRow = typeof reconciliationFinding.$inferSelect;
