@@ -1,10 +1,11 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
-import postgres, { type Sql } from "postgres";
+import postgres, { type Sql, type TransactionSql } from "postgres";
 import { isRedisOutage } from "./redis.ts";
+import { retry } from "./retry.ts";
 
-export type { Sql };
+export type { Sql, TransactionSql };
 
 export interface Database {
   /** The driver itself, for the stores' own SQL with arrays. */
@@ -105,4 +106,13 @@ export function isTransient(error: unknown): boolean {
   return (
     isRetriableTransaction(error) || isOutage(error) || errorCode(error) === "55P03" || isRedisOutage(error)
   );
+}
+
+/** Runs a transaction; one that a deadlock or a serialization failure ended is run again from its beginning. */
+export function transact<T>(sql: Sql, run: (transaction: TransactionSql) => Promise<T>): Promise<T> {
+  const attempt = async () => {
+    // The driver types an array of promises as resolved; a single value comes back as it was returned.
+    return (await sql.begin(run)) as T;
+  };
+  return retry(attempt, isRetriableTransaction, { firstMs: 5, maxMs: 100, attempts: 6 });
 }
