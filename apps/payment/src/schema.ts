@@ -1,3 +1,5 @@
+import { leaseTable } from "@payflow/service-kit/lease.ts";
+import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -13,6 +15,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import { type OperationKind, operationKinds } from "./operations/operation.ts";
 import {
   type CaptureMethod,
   captureMethods,
@@ -66,7 +69,8 @@ export const payment = pgTable(
     errorMessage: text("error_message"),
     fraudDecision: text("fraud_decision").$type<Decision>(),
     fraudScore: smallint("fraud_score"),
-    fraudRules: text("fraud_rules").array(),
+    /** A JSON array of names, as text; null when no rule triggered. */
+    fraudRules: text("fraud_rules"),
     scoringSource: text("scoring_source").$type<ScoringSource>().notNull().default("none"),
     /** What fraud said too late to stop the payment. */
     lateDecision: text("late_decision").$type<Decision>(),
@@ -109,8 +113,6 @@ export const payment = pgTable(
 );
 export type PaymentRow = typeof payment.$inferSelect;
 
-export const operationKinds = ["capture", "void", "approve", "reject", "expire", "flag_void"] as const;
-export type OperationKind = (typeof operationKinds)[number];
 export const operationStatuses = ["open", "done", "refused"] as const;
 export type OperationStatus = (typeof operationStatuses)[number];
 
@@ -238,6 +240,10 @@ export const flag = pgTable(
   ],
 );
 export type FlagRow = typeof flag.$inferSelect;
+
+/** Events waiting for the bus, and what only one replica may do at a time: both belong to the kit. */
+export const outbox = outboxTable;
+export const lease = leaseTable;
 
 function oneOf(column: string, values: readonly string[]) {
   return sql.raw(`${column} in (${values.map((value) => `'${value}'`).join(", ")})`);

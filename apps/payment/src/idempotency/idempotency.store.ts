@@ -1,0 +1,58 @@
+import type { ISql } from "postgres";
+import type { KnownRequest, RequestKey, StoredAnswer } from "./idempotency.ts";
+
+/** A row as the driver gives it. */
+export interface KnownRow {
+  readonly subject: string;
+  readonly fingerprint: Uint8Array;
+  readonly status: StoredAnswer["status"] | null;
+  readonly answer: string | null;
+}
+
+/** The stored row as what is known of a request. */
+export function toKnown(row: KnownRow): KnownRequest {
+  const { status, answer } = row;
+  return {
+    subject: row.subject,
+    fingerprint: row.fingerprint,
+    answer: status === null || answer === null ? null : { status, body: answer },
+  };
+}
+
+/**
+ * Claims a key for `subject` within the caller's transaction: null when it is now this request's, otherwise what the
+ * first request left. The look-up is a second statement: one statement would look with the snapshot from before it
+ * waited for a concurrent request, and miss that row.
+ */
+export async function claimKey(
+  transaction: ISql,
+  key: RequestKey,
+  subject: string,
+): Promise<KnownRequest | null> {
+  const taken = await transaction`
+    insert into idempotency (id, subject, fingerprint) values (${key.id}, ${subject}, ${key.fingerprint})
+    on conflict (id) do nothing returning id`;
+  return taken.length === 1 ? null : findKey(transaction, key.id);
+}
+
+/** What the first request with the key left; null when there was none. */
+export async function findKey(sql: ISql, id: string): Promise<KnownRequest | null> {
+  const [row] = await sql<KnownRow[]>`
+    select subject, fingerprint, status, answer from idempotency where id = ${id}`;
+  return row === undefined ? null : toKnown(row);
+}
+
+/** Keeps the answer of the request that owns the key, within the transaction that makes it true. */
+export async function storeAnswer(transaction: ISql, id: string, answer: StoredAnswer): Promise<void> {
+  await transaction`
+    update idempotency set status = ${answer.status}, answer = ${answer.body} where id = ${id}`;
+}
+
+/** Deletes up to `limit` rows older than `days`; how many were deleted. */
+export async function forgetOld(sql: ISql, days: number, limit: number): Promise<number> {
+  const deleted = await sql`
+    delete from idempotency where ctid = any(array(
+      select ctid from idempotency where created_at < now() - make_interval(days => ${days}) limit ${limit}
+        for update skip locked))`;
+  return deleted.count;
+}
