@@ -1,0 +1,5 @@
+// Scripts are imported as texts.
+declare module "*.lua" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,168 @@
+-- Counts a batch of payments and answers, for each, what its policy's measures see: one call, atomic for all of them.
+--
+-- KEYS: one marker for each payment, then the keys of all series the batch touches.
+-- ARGV[1]: JSON {now, write, marker_ms, series: [[type, retention]], payments: [[policy, adds, reads]]}; times in
+-- microseconds, `now` 0 for this server's clock; series are numbered from 1 in the order of their keys.
+--   adds:  [series, weight or member, ...]
+--   reads: [series or 0, window, series of failures or 0, ...]
+-- Answer: for each payment its readings, by space; a ratio's as failures:attempts.
+--
+-- A total (type 1) is a sorted set of running totals by time, one entry for a batch; what a window holds is the
+-- newest total less the last one at or before the window's start. An entry older than the retention is dropped unless
+-- it is that last one. Beyond `cap` entries every second one of the older half is dropped: the totals stay true,
+-- only the time at which that part leaves the window becomes coarser, later rather than earlier.
+-- Totals are kept in two halves, for numbers here are exact to 2^53 only. Distinct values (type 2) are a sorted set
+-- of values by when they were last seen, failures (type 3) one of payments by when they failed.
+
+local cap, half = 4096, 1000000000
+local input = cjson.decode(ARGV[1])
+local count = #input.payments
+local now = input.now
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+
+local function halves(total)
+  local colon = string.find(total, ':', 1, true)
+  return tonumber(string.sub(total, 1, colon - 1)), tonumber(string.sub(total, colon + 1))
+end
+
+local opened = {}
+local function open(index)
+  local series = opened[index]
+  if series then return series end
+  series = { key = KEYS[count + index], type = input.series[index][1], retention = input.series[index][2] }
+  series.at, series.high, series.low, series.seen = now, 0, 0, {}
+  if series.type == 1 then
+    local last = redis.call('ZRANGE', series.key, -1, -1, 'WITHSCORES')
+    if last[1] then
+      series.high, series.low = halves(last[1])
+      -- Entries are in order even when the clock is not.
+      series.at = math.max(now, tonumber(last[2]) + 1)
+    else
+      series.isNew = true
+    end
+  end
+  opened[index] = series
+  return series
+end
+
+local function add(series, what)
+  series.isChanged = true
+  if series.type == 1 then
+    series.low = series.low + what
+    series.high = series.high + math.floor(series.low / half)
+    series.low = series.low % half
+  elseif input.write then
+    redis.call('ZADD', series.key, 'GT', series.at, what)
+  end
+end
+
+-- The running total before the window, the same for the whole batch.
+local function totalBefore(series, window)
+  local known = series.seen[window]
+  if known then return known end
+  local entry = redis.call('ZREVRANGEBYSCORE', series.key, series.at - window, '-inf', 'LIMIT', 0, 1)
+  if not entry[1] then entry = redis.call('ZRANGE', series.key, 0, 0) end
+  known = { 0, 0 }
+  if entry[1] then known = { halves(entry[1]) } end
+  series.seen[window] = known
+  return known
+end
+
+local function countSince(series, window)
+  return redis.call('ZCOUNT', series.key, string.format('(%.0f', series.at - window), '+inf')
+end
+
+local function read(series, window)
+  if series.type == 1 then
+    local before = totalBefore(series, window)
+    return (series.high - before[1]) * half + series.low - before[2]
+  end
+  if series.type == 2 then return countSince(series, window) end
+  local known = series.seen[window]
+  if not known then
+    known = countSince(series, window)
+    series.seen[window] = known
+  end
+  return known
+end
+
+-- Where not all failures are remembered, both parts of a ratio look only as far back as they are.
+local function ratioWindow(failures, window)
+  if failures.reach == nil then
+    failures.reach = false
+    if redis.call('ZCARD', failures.key) >= cap then
+      failures.reach = failures.at - tonumber(redis.call('ZRANGE', failures.key, 0, 0, 'WITHSCORES')[2]) + 1
+    end
+  end
+  return failures.reach and math.min(window, failures.reach) or window
+end
+
+local function readings(reads)
+  local values = {}
+  for position = 1, #reads, 3 do
+    local index, window, failed = reads[position], reads[position + 1], reads[position + 2]
+    if failed == 0 then
+      values[#values + 1] = string.format('%.0f', read(open(index), window))
+    elseif index == 0 then
+      values[#values + 1] = string.format('%.0f', read(open(failed), window))
+    else
+      window = ratioWindow(open(failed), window)
+      values[#values + 1] = string.format('%.0f:%.0f', read(open(failed), window), read(open(index), window))
+    end
+  end
+  return table.concat(values, ' ')
+end
+
+local markers = redis.call('MGET', unpack(KEYS, 1, count))
+local answers = {}
+for position, payment in ipairs(input.payments) do
+  local policy, adds, reads = payment[1], payment[2], payment[3]
+  local marker = markers[position]
+  if marker and string.sub(marker, 1, #policy) == policy then
+    answers[position] = string.sub(marker, #policy + 1)
+  else
+    if not marker then
+      for index = 1, #adds, 2 do add(open(adds[index]), adds[index + 1]) end
+    end
+    answers[position] = readings(reads)
+    if input.write and not marker then
+      redis.call('SET', KEYS[position], policy .. answers[position], 'PX', input.marker_ms)
+    end
+  end
+end
+
+local function thin(key)
+  local older = redis.call('ZRANGE', key, 1, cap / 2)
+  local dropped = {}
+  for index = 1, #older, 2 do dropped[#dropped + 1] = older[index] end
+  redis.call('ZREM', key, unpack(dropped))
+end
+
+local function store(series)
+  if series.type == 1 then
+    local total = string.format('%.0f:%.0f', series.high, series.low)
+    if series.isNew then
+      redis.call('ZADD', series.key, series.at - 1, '0:0', series.at, total)
+    else
+      redis.call('ZADD', series.key, series.at, total)
+      local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
+      if past > 1 then redis.call('ZREMRANGEBYRANK', series.key, 0, past - 2) end
+      if redis.call('ZCARD', series.key) > cap then thin(series.key) end
+    end
+  else
+    redis.call('ZREMRANGEBYSCORE', series.key, '-inf', series.at - series.retention)
+    local excess = redis.call('ZCARD', series.key) - cap
+    if excess > 0 then redis.call('ZREMRANGEBYRANK', series.key, 0, excess - 1) end
+  end
+  redis.call('PEXPIRE', series.key, math.ceil(series.retention / 1000) + 1000)
+end
+
+if input.write then
+  for _, series in pairs(opened) do
+    if series.isChanged then store(series) end
+  end
+end
+return answers
