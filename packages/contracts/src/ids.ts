@@ -41,3 +41,24 @@ export function idFromUuid(prefix: IdPrefix, uuid: string): string {
 export function newRequestId(): string {
   return typeidUnboxed("req");
 }
+
+const digits = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/** When a well-formed id was made, in milliseconds since 1970, by the clock of whoever made it. */
+export function idTimeMs(id: string): number {
+  // The first ten digits of the suffix are the 48 bits of UUIDv7's time, after two bits of padding.
+  let time = 0;
+  for (const digit of id.slice(-26, -16)) time = time * 32 + digits.indexOf(digit);
+  return time;
+}
+
+/** The smallest id of that prefix a clock showing `timeMs` makes: a bound for ranges of ids by time. */
+export function firstIdAt(prefix: IdPrefix, timeMs: number): string {
+  let time = Math.max(0, Math.floor(timeMs));
+  let suffix = "";
+  for (let position = 0; position < 10; position += 1) {
+    suffix = (digits[time % 32] ?? "") + suffix;
+    time = Math.floor(time / 32);
+  }
+  return `${prefix}_${suffix}${"0".repeat(16)}`;
+}
