@@ -54,7 +54,7 @@ create trigger refund_begins before insert on refund for each row
 -- request with the same key would look with the snapshot from before and miss it.
 -- Joins by hash or scan are off, because plans are kept from when the tables were nearly empty.
 create function claim_payments(
-  p_key uuid[], p_fingerprint bytea[], p_id text[], p_tenant text[], p_mode text[], p_amount bigint[],
+  p_key uuid[], p_fingerprint text[], p_id text[], p_tenant text[], p_mode text[], p_amount bigint[],
   p_currency text[], p_capture text[], p_method text[], p_description text[], p_metadata text[],
   p_customer text[], p_card text[], p_ip text[], p_request text[], p_created timestamptz[], p_event text[],
   p_status smallint[], p_answer text[], p_lease_ms integer)
@@ -68,7 +68,8 @@ declare
   is_new boolean[];
 begin
   insert into idempotency (id, subject, fingerprint, status, answer)
-    select * from unnest(p_key, p_id, p_fingerprint, p_status, p_answer)
+    select w.key, w.id, decode(w.fingerprint, 'hex'), w.status, w.answer
+      from unnest(p_key, p_id, p_fingerprint, p_status, p_answer) as w (key, id, fingerprint, status, answer)
     on conflict (id) do nothing;
   get diagnostics made = row_count;
   if made < cardinality(p_key) then

@@ -89,7 +89,7 @@ test("a payment begins as processing and no other way", async () => {
           now(), now(), $1, case when $1 = 'succeeded' then now() end, case when $1 = 'succeeded' then 100 else 0 end)`,
       [status],
     );
-  expect(insert("succeeded")).rejects.toThrow("may not begin as succeeded");
+  await expect(insert("succeeded")).rejects.toThrow("may not begin as succeeded");
   await insert("processing");
 });
 
