@@ -4,15 +4,23 @@ import { nullable, oneOf, Timestamp } from "./fields.ts";
 
 const Id = Type.String({ minLength: 1, maxLength: 100 });
 
-/** `POST /internal/v1/keys/verify`: what a key stands for, or 404 for a key that was never made. */
-export const verifyKeyPath = "/internal/v1/keys/verify";
+/** `POST /internal/v1/keys/verify`: what some keys stand for at this moment. */
+export const verifyKeysPath = "/internal/v1/keys/verify";
 
-/** The key itself never leaves the process it was sent to: only its SHA-256, in hex, is asked about. */
-export const VerifyKeyBody = Type.Object(
-  { key_sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) },
+/** Keys that one call may ask about at most. */
+export const maxVerifyBatch = 256;
+
+/** A key itself never leaves the process it was sent to: only its SHA-256, in hex, is asked about. */
+export const VerifyKeysBody = Type.Object(
+  {
+    key_sha256: Type.Array(Type.String({ pattern: "^[0-9a-f]{64}$" }), {
+      minItems: 1,
+      maxItems: maxVerifyBatch,
+    }),
+  },
   { additionalProperties: false },
 );
-export type VerifyKeyBody = Static<typeof VerifyKeyBody>;
+export type VerifyKeysBody = Static<typeof VerifyKeysBody>;
 
 /**
  * A key with its tenant, as of one moment. `version` is the number of the latest change to either of them: a change
@@ -31,12 +39,13 @@ export const KeyRecord = Type.Object({
 });
 export type KeyRecord = Static<typeof KeyRecord>;
 
-/** The answer: `valid_for_ms` is the time to the key's expiry by the database's clock, null without an expiry. */
-export const VerifyKeyAnswer = Type.Object({
-  record: KeyRecord,
-  valid_for_ms: nullable(Type.Integer()),
-});
-export type VerifyKeyAnswer = Static<typeof VerifyKeyAnswer>;
+/** `valid_for_ms` is the time to the key's expiry by the database's clock; null without one. */
+export const VerifiedKey = Type.Object({ record: KeyRecord, valid_for_ms: nullable(Type.Integer()) });
+export type VerifiedKey = Static<typeof VerifiedKey>;
+
+/** In the order asked; null stands for a key that was never made. */
+export const VerifyKeysAnswer = Type.Object({ keys: Type.Array(nullable(VerifiedKey)) });
+export type VerifyKeysAnswer = Static<typeof VerifyKeysAnswer>;
 
 /** `GET /internal/v1/tenants/:id`. */
 export const InternalTenant = Type.Object({

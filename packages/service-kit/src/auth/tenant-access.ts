@@ -1,0 +1,73 @@
+import { VerifyKeysAnswer, verifyKeysPath } from "@payflow/contracts/internal-tenant.ts";
+import type { RateLimiter } from "../http/access.ts";
+import { createInternalClient } from "../internal-client.ts";
+import type { Logger } from "../logging.ts";
+import type { Metrics } from "../metrics.ts";
+import { connectRedis } from "../redis.ts";
+import {
+  type AskTenant,
+  askTimeoutMs,
+  createAuthenticator,
+  type RunningAuthenticator,
+} from "./authenticator.ts";
+import { createKeyCache } from "./key-cache.ts";
+import { createRateLimiter } from "./rate-limiter.ts";
+
+export interface TenantAccessOptions {
+  /** The cache Redis. */
+  readonly redisUrl: string;
+  /** The tenant app's internal base URL. */
+  readonly tenantServiceUrl: string;
+  readonly internalSecret: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** In the place of the tenant app's internal route: the tenant app asks itself. */
+  readonly ask?: AskTenant;
+  readonly markUsedEveryMs?: number;
+}
+
+export interface TenantAccess {
+  readonly authenticator: RunningAuthenticator;
+  readonly rateLimiter: RateLimiter;
+  close(): Promise<void>;
+}
+
+/** What `createHttp` needs for tenants' routes: who calls, and how much they may. Connects by itself and never waits. */
+export function connectTenantAccess(options: TenantAccessOptions): TenantAccess {
+  const { logger, metrics } = options;
+  const redis = connectRedis(options.redisUrl, "auth", logger, { commandTimeout: 300 });
+  const authenticator = createAuthenticator({
+    ask: options.ask ?? askTenantApp(options),
+    cache: createKeyCache(redis),
+    logger,
+    metrics,
+    ...(options.markUsedEveryMs === undefined ? {} : { markUsedEveryMs: options.markUsedEveryMs }),
+  });
+  const rateLimiter = createRateLimiter({ redis, metrics });
+  return {
+    authenticator,
+    rateLimiter,
+    async close() {
+      await authenticator.close();
+      redis.disconnect();
+    },
+  };
+}
+
+function askTenantApp(options: TenantAccessOptions): AskTenant {
+  const client = createInternalClient({
+    service: "The tenant service",
+    baseUrl: options.tenantServiceUrl,
+    secret: options.internalSecret,
+    timeoutMs: askTimeoutMs,
+  });
+  return async (keys) => {
+    const answer = await client.call(
+      "POST",
+      verifyKeysPath,
+      { key_sha256: keys },
+      { answer: VerifyKeysAnswer },
+    );
+    return answer.keys;
+  };
+}
