@@ -1,0 +1,39 @@
+import type { Metrics } from "../metrics.ts";
+
+export type BusMetrics = ReturnType<typeof busMetrics>;
+
+/** What every adapter counts. */
+export function busMetrics(metrics: Metrics) {
+  return {
+    published: metrics.counter("payflow_bus_published_events_total", "Events the broker acknowledged.", [
+      "topic",
+    ]),
+    handled: metrics.counter("payflow_bus_handled_events_total", "Events handled and acknowledged.", [
+      "group",
+      "topic",
+    ]),
+    batchSeconds: metrics.histogram("payflow_bus_batch_seconds", "Time a handler takes for a batch.", [
+      "group",
+      "topic",
+    ]),
+    failures: metrics.counter(
+      "payflow_bus_failures_total",
+      "Failed tries, by whether the event itself was at fault.",
+      ["group", "topic", "kind"],
+    ),
+    deadLetters: metrics.counter("payflow_bus_dead_letters_total", "Events given up after all tries.", [
+      "group",
+      "topic",
+    ]),
+    heldPartitions: metrics.gauge("payflow_bus_held_partitions_count", "Partitions this replica reads.", [
+      "group",
+      "topic",
+    ]),
+    lagEvents: metrics.gauge("payflow_bus_lag_events", "Events the group has not acknowledged.", [
+      "group",
+      "topic",
+    ]),
+    lagSeconds: metrics.gauge("payflow_bus_lag_seconds", "Age of the oldest of them.", ["group", "topic"]),
+    storageShare: metrics.gauge("payflow_bus_storage_ratio", "Share of the broker's memory in use."),
+  };
+}

@@ -1,0 +1,28 @@
+import { ConfigError } from "../config.ts";
+import type { Logger } from "../logging.ts";
+import type { Metrics } from "../metrics.ts";
+import type { BatchTrace, EventBus } from "./bus.ts";
+import { openRedisStreams } from "./redis-streams.ts";
+
+/** The part of a service's settings that says where its bus is: `busSettings`. */
+export interface BusConfig {
+  readonly EVENT_BUS: "redis" | "kafka";
+  readonly DURABLE_REDIS_URL: string;
+  readonly INSTALLED_APPS: string;
+}
+
+export interface OpenBus {
+  readonly service: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly trace?: BatchTrace;
+}
+
+/** The bus that the settings name. Throws `ConfigError` when it is not fit to keep events; a broker away is no error. */
+export async function openEventBus(config: BusConfig, about: OpenBus): Promise<EventBus> {
+  if (config.EVENT_BUS === "kafka") {
+    throw new ConfigError(["EVENT_BUS must be redis: this version has no adapter for Kafka"]);
+  }
+  const installedApps = config.INSTALLED_APPS.split(",").map((app) => app.trim());
+  return openRedisStreams({ ...about, url: config.DURABLE_REDIS_URL, installedApps });
+}
