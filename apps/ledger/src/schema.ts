@@ -13,8 +13,8 @@ import {
   unique,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
+import type { FindingKind } from "./comparison/compare.ts";
 import type { Account, TransferType } from "./journal/transfer.ts";
-import type { FindingKind } from "./reconciliation/compare.ts";
 import type {
   ReconciliationKind,
   ReconciliationPosition,

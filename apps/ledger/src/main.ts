@@ -1,0 +1,109 @@
+import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
+import { createCursors } from "@payflow/service-kit/paging.ts";
+import { runService } from "@payflow/service-kit/service.ts";
+import { createBalancesStore } from "./balances/balances.store.ts";
+import { createBooksStore } from "./comparison/books.store.ts";
+import { caughtUp } from "./comparison/caught-up.ts";
+import { createSettlements } from "./comparison/settlements.ts";
+import { ledgerSettings } from "./config.ts";
+import { consume, consumers } from "./consumers.ts";
+import { createJournalStore } from "./journal/journal.store.ts";
+import { postingMetrics } from "./journal/post-transfers.ts";
+import { reconciliationMetrics } from "./reconciliation/reconcile.ts";
+import { startReconciler } from "./reconciliation/reconciler.ts";
+import { createReconciliationStore } from "./reconciliation/reconciliation.store.ts";
+import { createInternalServer, createServer, ledgerGroup } from "./server.ts";
+
+/** Events of one posting: the knee of the measured curve lies between 100 and 500. */
+const maxBatch = 500;
+const tickMs = 1_000;
+/** How long a run waits for the bus before it is put off. */
+const catchUpSeconds = 60;
+
+await runService(
+  {
+    name: "ledger",
+    settings: ledgerSettings,
+    start: async ({ config, logger, metrics, scope }) => {
+      const { sql, close } = connectDatabase(config.DATABASE_URL, {
+        name: "ledger",
+        max: config.DATABASE_POOL,
+      });
+      scope.defer("database", close);
+      const access = scope.use(
+        "tenant access",
+        connectTenantAccess({
+          redisUrl: config.REDIS_URL,
+          tenantServiceUrl: config.TENANT_SERVICE_URL,
+          internalSecret: config.INTERNAL_SERVICE_SECRET,
+          logger,
+          metrics,
+        }),
+      );
+      const bus = scope.use("event bus", await openEventBus(config, { service: "ledger", logger, metrics }));
+      const journal = createJournalStore(sql);
+      const runs = createReconciliationStore(sql);
+
+      const handlers = consumers({ journal, logger, metrics: postingMetrics(metrics) });
+      await bus.subscribe({
+        group: ledgerGroup,
+        topics: ["payment.settled", "refund.settled"],
+        maxBatch,
+        handle: (topic, events) => consume(handlers, topic, events),
+      });
+
+      const payment = createInternalClient({
+        service: "The payment service",
+        baseUrl: config.PAYMENT_SERVICE_URL,
+        secret: config.INTERNAL_SERVICE_SECRET,
+      });
+      const reconciler = startReconciler({
+        sql,
+        logger,
+        tickMs,
+        schedule: {
+          intervalSeconds: config.RECONCILIATION_INTERVAL_SECONDS,
+          nightly: config.RECONCILIATION_NIGHTLY,
+        },
+        reconcile: {
+          comparison: {
+            books: createBooksStore(sql),
+            settlements: createSettlements(payment),
+            caughtUp: (signal) => caughtUp(bus, catchUpSeconds, signal),
+          },
+          runs,
+          metrics: reconciliationMetrics(metrics),
+          now: () => runs.now(),
+          graceSeconds: config.RECONCILIATION_GRACE_SECONDS,
+        },
+      });
+      scope.defer("reconciler", () => reconciler.stop());
+
+      return {
+        publicApp: createServer({
+          balances: createBalancesStore(sql),
+          journal,
+          runs,
+          cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
+          onRequested: () => reconciler.wake(),
+          authenticator: access.authenticator,
+          rateLimiter: access.rateLimiter,
+          adminToken: config.ADMIN_TOKEN,
+          logger,
+          metrics,
+        }),
+        internalApp: createInternalServer({
+          bus,
+          internalSecret: config.INTERNAL_SERVICE_SECRET,
+          logger,
+          metrics,
+        }),
+        readiness: [{ name: "postgresql", check: () => sql`select 1` }],
+      };
+    },
+  },
+  process.env,
+);

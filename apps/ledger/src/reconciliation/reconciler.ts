@@ -1,0 +1,117 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
+import { newId } from "@payflow/contracts/ids.ts";
+import { isTransient, type Sql } from "@payflow/service-kit/database.ts";
+import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
+import type { Logger } from "@payflow/service-kit/logging.ts";
+import { pause } from "@payflow/service-kit/retry.ts";
+import type { ReconciliationRow } from "../schema.ts";
+import { type Reconcile, reconcile } from "./reconcile.ts";
+import { leaseName, ReconciliationLeaseLost } from "./reconciliation.store.ts";
+import { dueRuns, type ReconciliationSchedule } from "./run.ts";
+
+export interface Reconciler {
+  /** Asks for a look at the open runs now instead of at the next tick. */
+  wake(): void;
+  /** Leaves the run under way where it is, for the next holder of the lease, and resolves. */
+  stop(): Promise<void>;
+}
+
+export interface StartReconciler {
+  readonly sql: Sql;
+  readonly reconcile: Reconcile;
+  readonly schedule: ReconciliationSchedule;
+  readonly logger: Logger;
+  readonly tickMs: number;
+}
+
+const leaseSeconds = 15;
+
+/** Keeps reconciliation going in one of the replicas at a time: asks for the runs that are due, and carries out open ones. */
+export function startReconciler(deps: StartReconciler): Reconciler {
+  const holder = newHolder("ledger");
+  const stopping = new AbortController();
+  let woken = new AbortController();
+  const ended = (async () => {
+    while (!stopping.signal.aborted) {
+      woken = new AbortController();
+      try {
+        await tick(deps, holder, stopping.signal);
+      } catch (error) {
+        deps.logger.warn({ err: error }, "reconciliation could not go on; it is tried again");
+      }
+      await pause(deps.tickMs, AbortSignal.any([stopping.signal, woken.signal]));
+    }
+    await releaseLeases(deps.sql, holder, [leaseName]).catch(() => undefined);
+  })();
+  return {
+    wake: () => woken.abort(),
+    stop: async () => {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+/** One look: does nothing unless this replica holds the lease. Tests call it in place of the ticking. */
+export async function tick(deps: StartReconciler, holder: string, signal: AbortSignal): Promise<void> {
+  const fence = await acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds });
+  if (fence === null) return;
+  const lost = new AbortController();
+  const renewal = setInterval(
+    () => {
+      acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds }).then(
+        (held) => held === fence || lost.abort(),
+        // Not reached for now; whoever takes the lease over has a newer fence, which stops our writes.
+        () => undefined,
+      );
+    },
+    (leaseSeconds * 1_000) / 3,
+  );
+  const running = AbortSignal.any([signal, lost.signal]);
+  try {
+    await askForDueRuns(deps);
+    for (const run of await deps.reconcile.runs.open()) {
+      if (running.aborted) return;
+      await carryOut(deps, run, fence, running);
+    }
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+async function askForDueRuns({ reconcile: { runs, now }, schedule }: StartReconciler): Promise<void> {
+  const requestedAt = await now();
+  for (const kind of dueRuns(schedule, await runs.latest(), requestedAt)) {
+    const fromAt = kind === "continuous" ? await runs.watermark() : null;
+    await runs.insert({ reconciliationId: newId("rec"), kind, fromAt, toAt: null, requestedAt });
+    if (kind === "full") await runs.prune();
+  }
+}
+
+async function carryOut(
+  deps: StartReconciler,
+  run: ReconciliationRow,
+  fence: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runs, now, metrics } = deps.reconcile;
+  const about = { reconciliation_id: run.reconciliationId, kind: run.kind };
+  try {
+    await reconcile(deps.reconcile, run, fence, signal);
+    const ended = await runs.find(run.reconciliationId);
+    if (ended?.status === "completed" && ended.findings > 0) {
+      deps.logger.error({ ...about, findings: ended.findings }, "reconciliation found differences");
+    }
+  } catch (error) {
+    if (error instanceof ReconciliationLeaseLost) throw error;
+    const text = error instanceof DomainError ? error.detail : String(error);
+    if (isTransient(error)) {
+      deps.logger.warn({ ...about, err: error }, "reconciliation waits for a dependency");
+      await runs.note(run.reconciliationId, text);
+      return;
+    }
+    deps.logger.error({ ...about, err: error }, "reconciliation failed");
+    await runs.finish(run.reconciliationId, { status: "failed", error: text, now: await now() }, fence);
+    metrics.runs.inc({ kind: run.kind, status: "failed" });
+  }
+}
