@@ -1,10 +1,16 @@
 import { type AnyElysia, Elysia } from "elysia";
+import type { Database } from "./database.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** One dependency without which the service cannot serve. */
 export interface ReadinessCheck {
   readonly name: string;
   readonly check: () => Promise<unknown>;
+}
+
+/** PostgreSQL answers. */
+export function databaseCheck(database: Database): ReadinessCheck {
+  return { name: "postgresql", check: async () => database.sql`select 1` };
 }
 
 interface Health {
