@@ -3,12 +3,12 @@ import type { Redis } from "ioredis";
 import type { Logger } from "../../logging.ts";
 import { isRedisOutage } from "../../redis.ts";
 import { pause } from "../../retry.ts";
+import { Wakeup } from "../../wakeup.ts";
 import type { BatchTrace, RunningSubscription, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import { type Keys, partitions } from "./keys.ts";
 import { type Holding, TopicReader } from "./reader.ts";
 import type { ScriptedRedis } from "./scripts.ts";
-import { Wakeup } from "./wakeup.ts";
 
 export interface MemberOptions {
   readonly redis: ScriptedRedis;

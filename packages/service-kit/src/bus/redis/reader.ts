@@ -3,6 +3,7 @@ import { isTransient } from "../../database.ts";
 import type { Logger } from "../../logging.ts";
 import { isRedisOutage } from "../../redis.ts";
 import { pause } from "../../retry.ts";
+import { Wakeup } from "../../wakeup.ts";
 import { type Delivery, finishPartition, LeaseLost } from "../batch.ts";
 import type { BatchTrace, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
@@ -10,7 +11,6 @@ import { type Entry, toDeliveries, toEntries } from "./deliveries.ts";
 import { RedisFailureLog } from "./failure-log.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
-import { Wakeup } from "./wakeup.ts";
 
 export interface ReaderOptions {
   readonly redis: ScriptedRedis;

@@ -1,0 +1,180 @@
+import type { Sql } from "postgres";
+import type { EventBus } from "../bus/bus.ts";
+import { isTransient } from "../database.ts";
+import { newHolder } from "../lease.ts";
+import type { Logger } from "../logging.ts";
+import type { Metrics } from "../metrics.ts";
+import { backoffMs, pause } from "../retry.ts";
+import { Wakeup } from "../wakeup.ts";
+import { OutboxBell } from "./bell.ts";
+import { outboxShards } from "./outbox.ts";
+import { OutboxRows, type OutgoingRow } from "./rows.ts";
+import { ShardShare } from "./shard-share.ts";
+
+export interface RelayOptions {
+  /** A pool of two or more connections; of its own, where the service's pool may be busy for long. */
+  readonly sql: Sql;
+  readonly bus: Pick<EventBus, "send">;
+  readonly service: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly batchSize?: number;
+  /** How long an idle relay waits before it looks by itself. */
+  readonly pollMs?: number;
+  readonly leaseSeconds?: number;
+}
+
+export interface Relay {
+  /** Call it after a commit that left rows: they are sent now and not at the next poll, whichever replica sends them. */
+  wake(): void;
+  /** Finishes the batch under way, gives the shards to other replicas, and resolves. */
+  stop(): Promise<void>;
+}
+
+/** Sends what transactions left in the outbox, in order per key, and deletes it once the bus has acknowledged it. */
+export function startRelay(options: RelayOptions): Relay {
+  return new OutboxRelay(options);
+}
+
+const roundMs = 1_000;
+const observeMs = 5_000;
+/** While little arrives, batches are at least this far apart, so that they are worth their round trips. */
+const lingerMs = 4;
+/** A shard whose row the bus refuses for a reason of its own is left alone for so long. */
+const refusedMs = 5_000;
+
+class OutboxRelay implements Relay {
+  readonly #options: RelayOptions;
+  readonly #share: ShardShare;
+  readonly #rows: OutboxRows;
+  readonly #bell: OutboxBell;
+  readonly #wakeup = new Wakeup();
+  readonly #stopping = new AbortController();
+  readonly #refusedUntilMs = new Map<number, number>();
+  readonly #sent;
+  readonly #size;
+  readonly #age;
+  readonly #loops: Promise<unknown>;
+  #lastRoundMs = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    const { sql, metrics, leaseSeconds = 4 } = options;
+    const holder = newHolder(options.service);
+    const name = "outbox";
+    this.#share = new ShardShare({ sql, name, holder, leaseSeconds, shardCount: outboxShards });
+    this.#rows = new OutboxRows(sql, name, holder);
+    this.#bell = new OutboxBell(sql, () => this.#wakeup.give());
+    this.#sent = metrics.counter("payflow_outbox_sent_events_total", "Events sent from the outbox.");
+    this.#size = metrics.gauge("payflow_outbox_waiting_events", "Rows waiting in the shards held here.");
+    this.#age = metrics.gauge("payflow_outbox_oldest_seconds", "Age of the oldest of them.");
+    this.#loops = Promise.all([
+      this.#relay(),
+      this.#every(roundMs, () => this.#share.extend()),
+      this.#every(observeMs, () => this.#observe()),
+    ]);
+  }
+
+  wake(): void {
+    this.#wakeup.give();
+    if (this.#share.isShared) this.#bell.ring();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wakeup.give();
+    await this.#loops;
+    await this.#bell.close();
+    await this.#share.leave().catch((error) => this.#report(error));
+  }
+
+  async #relay(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const startedAtMs = performance.now();
+      const taken = this.#wakeup.take();
+      try {
+        if (startedAtMs - this.#lastRoundMs >= roundMs) await this.#round(startedAtMs);
+        const count = await this.#sendOnce();
+        this.#failures = 0;
+        if (count === 0) await taken.given(this.#options.pollMs ?? 100);
+        else if (count < this.#batchSize / 2) await pause(startedAtMs + lingerMs - performance.now(), signal);
+      } catch (error) {
+        this.#report(error);
+        this.#failures += 1;
+        await pause(backoffMs({ firstMs: 50, maxMs: 1_000 }, this.#failures), signal);
+      }
+    }
+  }
+
+  async #round(nowMs: number): Promise<void> {
+    await this.#share.round();
+    this.#lastRoundMs = nowMs;
+    await this.#bell.listen();
+  }
+
+  get #batchSize(): number {
+    return this.#options.batchSize ?? 512;
+  }
+
+  /** Sends the oldest rows of all shards held, in one read, one send and one delete. Returns how many. */
+  async #sendOnce(): Promise<number> {
+    const nowMs = performance.now();
+    const shards = this.#share.held.filter((shard) => (this.#refusedUntilMs.get(shard) ?? 0) < nowMs);
+    if (shards.length === 0) return 0;
+    const rows = await this.#rows.oldest(shards, this.#batchSize);
+    // The leases may have ended while the read was under way; another relay then sends these rows.
+    const held = new Set(this.#share.held);
+    const sendable = rows.filter((row) => held.has(row.shard));
+    if (sendable.length === 0) return 0;
+    const sent = await this.#send(sendable);
+    await this.#rows.remove(sent);
+    this.#sent.inc(sent.length);
+    return sent.length;
+  }
+
+  /** Sends all rows; when the bus refuses one for itself, shard by shard. Returns the rows acknowledged. */
+  async #send(rows: readonly OutgoingRow[]): Promise<readonly OutgoingRow[]> {
+    try {
+      await this.#options.bus.send(rows);
+      return rows;
+    } catch (error) {
+      if (isTransient(error)) throw error;
+    }
+    const sent: OutgoingRow[] = [];
+    for (const shard of new Set(rows.map((row) => row.shard))) {
+      const part = rows.filter((row) => row.shard === shard);
+      try {
+        await this.#options.bus.send(part);
+        sent.push(...part);
+      } catch (error) {
+        this.#options.logger.error({ err: error, shard }, "the bus refuses a row of the outbox");
+        this.#refusedUntilMs.set(shard, performance.now() + refusedMs);
+      }
+    }
+    return sent;
+  }
+
+  async #observe(): Promise<void> {
+    const { count, oldestSeconds } = await this.#rows.backlog(this.#share.held);
+    this.#size.set(count);
+    this.#age.set(oldestSeconds);
+  }
+
+  async #every(periodMs: number, run: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await pause(periodMs, signal);
+      if (!signal.aborted) await run().catch((error) => this.#report(error));
+    }
+  }
+
+  #report(error: unknown): void {
+    const level = isTransient(error) ? "warn" : "error";
+    // One line at the first failure; the backlog's metrics tell how long it lasts.
+    if (this.#failures === 0 || level === "error") {
+      this.#options.logger[level]({ err: error }, "the outbox waits");
+    }
+  }
+}
