@@ -25,10 +25,7 @@ const environmentRule: Rule = {
   check: (files) =>
     matchingLines(
       files.filter(
-        (file) =>
-          /^(apps|packages)\//.test(file.path) &&
-          isCode(file.path) &&
-          !/\/(main|migrate)\.ts$/.test(file.path),
+        (file) => /^(apps|packages)\//.test(file.path) && isCode(file.path) && !readsEnvironment(file.path),
       ),
       /process\.env|Bun\.env/,
       "settings come through config.ts",
