@@ -119,6 +119,9 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
+/** Holds the data of installations whose state folder PostgreSQL's account cannot reach. */
+export const outsideRoot = "/var/lib/payflow";
+
 /**
  * Where the data belongs: inside the state folder, or, when the server's account cannot get there (a folder with
  * mode 700 above it, such as /root), below /var/lib/payflow under the installation's own id.
@@ -126,7 +129,7 @@ async function answers(url: string): Promise<boolean> {
 export function choosePostgresDirectory(stateDirectory: string, installationId: string): string {
   const user = unprivilegedUser();
   if (user === null || canReach(stateDirectory, user)) return path.join(stateDirectory, "postgres");
-  const outside = path.join("/var/lib/payflow", installationId);
+  const outside = path.join(outsideRoot, installationId);
   mkdirSync(outside, { recursive: true });
   for (const folder of [path.dirname(outside), outside]) chmodSync(folder, 0o755);
   return path.join(outside, "postgres");

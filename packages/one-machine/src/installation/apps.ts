@@ -1,0 +1,29 @@
+import path from "node:path";
+import { type DatabaseDefinition, platformDatabases, repositoryRoot } from "../stores/databases.ts";
+
+/** One app as the supervisor sees it. */
+export interface AppDefinition {
+  readonly name: string;
+  /** Its place in the port plan: public port = base + place. */
+  readonly place: number;
+  /** The file that Bun runs. */
+  readonly main: string;
+}
+
+/** What an installation consists of, besides its stores. */
+export interface Platform {
+  readonly apps: readonly AppDefinition[];
+  readonly databases: readonly DatabaseDefinition[];
+}
+
+// Places are part of the public contract; 5 is the ingest node's.
+const appNames = ["payment", "ledger", "notifier", "tenant", "fraud"];
+
+export const platform: Platform = {
+  apps: appNames.map((name, place) => ({
+    name,
+    place,
+    main: path.join(repositoryRoot, "apps", name, "src/main.ts"),
+  })),
+  databases: platformDatabases,
+};

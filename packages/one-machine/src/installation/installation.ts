@@ -1,0 +1,295 @@
+import path from "node:path";
+import { identify, type ProcessSpec } from "../processes/child.ts";
+import { isPortFree } from "../processes/ports.ts";
+import { Supervisor } from "../processes/supervisor.ts";
+import { prepareDatabases } from "../stores/databases.ts";
+import { initializePostgres } from "../stores/postgres.ts";
+import { type AppDefinition, type Platform, platform as wholePlatform } from "./apps.ts";
+import type { Wiring } from "./environment.ts";
+import { mostReplicas, PortPlan } from "./port-plan.ts";
+import {
+  appProcess,
+  postgresDirectory,
+  processName,
+  type StoreName,
+  storeProcess,
+  storeProcessName,
+} from "./process-specs.ts";
+import { loadSecrets, type Secrets } from "./secrets.ts";
+import {
+  endLeftovers,
+  makeStateFolder,
+  type RecordedProcess,
+  type RunRecord,
+  removeRunRecord,
+  runningRecord,
+  type Settings,
+  writeRunRecord,
+} from "./state.ts";
+
+export interface InstallationOptions {
+  readonly state: string;
+  readonly settings: Settings;
+  /** The apps and databases; the whole platform when left out. */
+  readonly platform?: Platform;
+  /** Settings of one replica that differ from the usual ones. */
+  readonly environment?: (app: string, replica: number) => Readonly<Record<string, string>>;
+  /** Told one short line for each step of starting. */
+  readonly say?: (line: string) => void;
+}
+
+/** PostgreSQL, two Redis servers and the apps of one state folder, as children of this process. */
+export class Installation {
+  readonly state: string;
+  readonly platform: Platform;
+  readonly secrets: Secrets;
+  readonly #options: InstallationOptions;
+  readonly #supervisor: Supervisor;
+  #settings: Settings;
+  #phase: RunRecord["phase"] = "starting";
+  #problem: string | null = null;
+  #changes = 0;
+  #isStopping = false;
+  #isStopped = false;
+  /** The start or change under way, or the last one. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(options: InstallationOptions) {
+    this.state = path.resolve(options.state);
+    this.platform = options.platform ?? wholePlatform;
+    this.#options = options;
+    this.#settings = options.settings;
+    makeStateFolder(this.state);
+    const running = runningRecord(this.state);
+    if (running !== null) {
+      throw new Error(`Process ${running.supervisor.pid} already runs the installation in ${this.state}.`);
+    }
+    this.secrets = loadSecrets(this.state, this.platform.databases);
+    this.#supervisor = new Supervisor(() => this.#record());
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get ports(): PortPlan {
+    return new PortPlan(this.#settings.portBase);
+  }
+
+  get wiring(): Wiring {
+    return { platform: this.platform, ports: this.ports, secrets: this.secrets };
+  }
+
+  /** Starts everything and waits until all of it is ready. When a part fails, ends the rest and says why. */
+  start(): Promise<void> {
+    this.#work = this.#start();
+    return this.#work;
+  }
+
+  async #start(): Promise<void> {
+    await endLeftovers(this.state);
+    this.#phase = "starting";
+    try {
+      checkSettings(this.#settings);
+      await this.#checkPorts(this.#settings, new Map());
+      await this.#startMissing();
+    } catch (error) {
+      await this.#endProcesses();
+      this.#fail(error);
+      throw error;
+    }
+    this.#phase = "running";
+    this.#record();
+  }
+
+  /**
+   * Brings a running installation to other settings: replicas come and go, another port base moves everything. With
+   * settings that cannot work it stays as it is. The run record tells the outcome; nothing is thrown.
+   */
+  apply(settings: Settings): Promise<void> {
+    this.#work = this.#apply(settings);
+    return this.#work;
+  }
+
+  async #apply(settings: Settings): Promise<void> {
+    this.#problem = null;
+    try {
+      checkSettings(settings);
+      await this.#checkPorts(settings, this.#ownPorts());
+      this.#phase = "starting";
+      if (settings.portBase !== this.#settings.portBase) await this.#endProcesses();
+      await this.#endSurplus(settings.replicas);
+      this.#settings = settings;
+      await this.#startMissing();
+      this.#phase = "running";
+    } catch (error) {
+      if (this.#phase === "starting") this.#phase = "failed";
+      this.#problem = error instanceof Error ? error.message : String(error);
+    }
+    this.#changes += 1;
+    this.#record();
+  }
+
+  /** Ends everything, apps before stores. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#endProcesses();
+    // Whatever was being started fails now; only then is it certain that nothing comes after.
+    await this.#work.catch(() => {});
+    await this.#endProcesses();
+    this.#isStopped = true;
+    removeRunRecord(this.state);
+  }
+
+  /** What runs, with its process numbers. */
+  processes(): RecordedProcess[] {
+    return this.#supervisor.processes().map((one) => ({
+      ...one,
+      stopSignal: this.#supervisor.spec(one.name)?.stopSignal ?? "SIGTERM",
+    }));
+  }
+
+  /** One replica, counted from 1. */
+  process(app: string, replica = 1): RecordedProcess | undefined {
+    return this.processes().find(({ name }) => name === `${app}-${replica}`);
+  }
+
+  /** Sends a signal to a replica; one that ends by it is started again by the supervisor. */
+  kill(app: string, replica: number, signal: NodeJS.Signals): void {
+    this.#supervisor.kill(`${app}-${replica}`, signal);
+  }
+
+  /** Ends a replica and leaves it ended until `startApp`. */
+  async stopApp(app: string, replica = 1, signal?: NodeJS.Signals): Promise<void> {
+    await this.#supervisor.stop(`${app}-${replica}`, signal);
+  }
+
+  async startApp(app: string, replica = 1): Promise<void> {
+    await this.#supervisor.start(this.#appProcess(this.#definition(app), replica));
+  }
+
+  /** Ends a store and leaves it ended until `startStore`. */
+  async stopStore(store: StoreName, signal?: NodeJS.Signals): Promise<void> {
+    await this.#supervisor.stop(storeProcessName[store], signal);
+  }
+
+  async startStore(store: StoreName): Promise<void> {
+    await this.#supervisor.start(storeProcess(this.state, this.wiring, store));
+  }
+
+  async #startMissing(): Promise<void> {
+    if (!this.#supervisor.has(storeProcessName.postgres)) await this.#startStores();
+    const missing = this.#replicas(this.#settings.replicas).filter(
+      ({ app, replica }) => !this.#supervisor.has(processName(app, replica)),
+    );
+    await settleAll(missing.map(({ app, replica }) => this.#startOne(this.#appProcess(app, replica))));
+  }
+
+  async #endSurplus(replicas: number): Promise<void> {
+    const surplus = this.#replicas(this.#settings.replicas).filter(({ replica }) => replica > replicas);
+    await Promise.all(surplus.map(({ app, replica }) => this.#supervisor.stop(processName(app, replica))));
+  }
+
+  async #startStores(): Promise<void> {
+    initializePostgres(postgresDirectory(this.state, this.secrets), this.secrets.postgresPassword);
+    const stores: StoreName[] = ["postgres", "cache", "durable"];
+    await settleAll(stores.map((store) => this.#startOne(storeProcess(this.state, this.wiring, store))));
+    await this.#timed("databases", () =>
+      prepareDatabases(
+        {
+          port: this.ports.postgres,
+          password: this.secrets.postgresPassword,
+          rolePasswords: this.secrets.rolePasswords,
+        },
+        this.platform.databases,
+      ),
+    );
+  }
+
+  async #startOne(spec: ProcessSpec): Promise<void> {
+    if (this.#isStopping) throw new Error(`${spec.name} is not started, since everything is being ended.`);
+    return this.#timed(spec.name, () => this.#supervisor.start(spec));
+  }
+
+  async #timed(what: string, run: () => Promise<void>): Promise<void> {
+    const start = performance.now();
+    await run();
+    this.#options.say?.(`${what} ready (${((performance.now() - start) / 1_000).toFixed(1)} s)`);
+  }
+
+  async #endProcesses(): Promise<void> {
+    const stores = new Set<string>(Object.values(storeProcessName));
+    const names = this.processes().map(({ name }) => name);
+    for (const group of [
+      names.filter((name) => !stores.has(name)),
+      names.filter((name) => stores.has(name)),
+    ]) {
+      await Promise.all(group.map((name) => this.#supervisor.stop(name)));
+    }
+  }
+
+  #appProcess(app: AppDefinition, replica: number): ProcessSpec {
+    const changes = this.#options.environment?.(app.name, replica);
+    return appProcess(this.state, this.wiring, app, replica, changes);
+  }
+
+  #replicas(count: number): { app: AppDefinition; replica: number }[] {
+    return this.platform.apps.flatMap((app) =>
+      Array.from({ length: count }, (_, index) => ({ app, replica: index + 1 })),
+    );
+  }
+
+  #definition(app: string): AppDefinition {
+    const found = this.platform.apps.find(({ name }) => name === app);
+    if (found === undefined) throw new Error(`There is no app of the name ${app}.`);
+    return found;
+  }
+
+  #ownPorts(): Map<number, string> {
+    return this.ports.all(this.platform.apps, this.#settings.replicas);
+  }
+
+  async #checkPorts({ portBase, replicas }: Settings, own: ReadonlyMap<number, string>): Promise<void> {
+    for (const [port, owner] of new PortPlan(portBase).all(this.platform.apps, replicas)) {
+      if (own.has(port) || (await isPortFree(port))) continue;
+      throw new Error(
+        `Port ${port}, meant for ${owner}, is taken by another program. ` +
+          `End that program, or choose other ports, for example: ./payflow up --port-base ${portBase + 1_100}`,
+      );
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#phase = "failed";
+    this.#problem = error instanceof Error ? error.message : String(error);
+    this.#record();
+  }
+
+  #record(): void {
+    const supervisor = identify(process.pid);
+    if (supervisor === null || this.#isStopped) return;
+    writeRunRecord(this.state, {
+      supervisor,
+      phase: this.#phase,
+      settings: this.#settings,
+      processes: this.processes(),
+      changes: this.#changes,
+      problem: this.#problem,
+    });
+  }
+}
+
+function checkSettings({ portBase, replicas }: Settings): void {
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > mostReplicas) {
+    throw new Error(`--replicas must be a whole number from 1 to ${mostReplicas}.`);
+  }
+  if (!Number.isInteger(portBase) || portBase < 1_024 || portBase > 65_535 - 2_100) {
+    throw new Error("--port-base must be a whole number from 1024 to 63435.");
+  }
+}
+
+/** Waits for all, then throws the first failure: nothing is left starting while the rest is being ended. */
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(work);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}

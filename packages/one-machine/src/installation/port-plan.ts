@@ -1,0 +1,54 @@
+import type { AppDefinition } from "./apps.ts";
+
+export const mostReplicas = 8;
+
+/** Every port of an installation, all on 127.0.0.1; the contract fixes the public and the internal ones. */
+export class PortPlan {
+  readonly base: number;
+
+  constructor(base: number) {
+    this.base = base;
+  }
+
+  public(app: AppDefinition): number {
+    return this.base + app.place;
+  }
+
+  internal(app: AppDefinition): number {
+    return this.base + 1_000 + app.place;
+  }
+
+  /** The port that one replica, counted from 1, serves its internal routes on alone. */
+  replica(app: AppDefinition, replica: number): number {
+    return this.base + 2_000 + 10 * replica + app.place;
+  }
+
+  get postgres(): number {
+    return this.base + 2_000;
+  }
+
+  get cacheRedis(): number {
+    return this.base + 2_001;
+  }
+
+  get durableRedis(): number {
+    return this.base + 2_002;
+  }
+
+  /** Every port with whom it is for. */
+  all(apps: readonly AppDefinition[], replicas: number): Map<number, string> {
+    const plan = new Map([
+      [this.postgres, "PostgreSQL"],
+      [this.cacheRedis, "the cache Redis"],
+      [this.durableRedis, "the durable Redis"],
+    ]);
+    for (const app of apps) {
+      plan.set(this.public(app), `the ${app.name} app`);
+      plan.set(this.internal(app), `the ${app.name} app's internal routes`);
+      for (let replica = 1; replica <= replicas; replica += 1) {
+        plan.set(this.replica(app, replica), `replica ${replica} of the ${app.name} app`);
+      }
+    }
+    return plan;
+  }
+}

@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { releasePortBase, reservePortBase } from "../processes/ports.ts";
+import type { Platform } from "./apps.ts";
+import { cacheRedisUrl, databaseUrl, durableRedisUrl } from "./environment.ts";
+import { Installation } from "./installation.ts";
+import { removeState } from "./remove-state.ts";
+import type { Secrets } from "./secrets.ts";
+import { makeStateFolder } from "./state.ts";
+
+export interface StartOptions {
+  /** A folder of its own that goes with the installation when left out. */
+  readonly state?: string;
+  /** Free ports when left out. */
+  readonly portBase?: number;
+  readonly replicas?: number;
+  /** Settings for every app, or for one replica, that differ from those of `./payflow up`. */
+  readonly env?:
+    | Readonly<Record<string, string>>
+    | ((app: string, replica: number) => Readonly<Record<string, string>>);
+  readonly platform?: Platform;
+  readonly say?: (line: string) => void;
+}
+
+export interface RunningInstallation {
+  /** For the signals, the single processes and the stores. */
+  readonly installation: Installation;
+  readonly state: string;
+  readonly adminToken: string;
+  readonly secrets: Secrets;
+  /** The app's public base URL. */
+  url(app: string): string;
+  internalUrl(app: string): string;
+  /** The internal routes of one replica, counted from 1. */
+  replicaUrl(app: string, replica: number): string;
+  databaseUrl(name: string, as: "service" | "owner" | "superuser"): string;
+  readonly cacheRedisUrl: string;
+  readonly durableRedisUrl: string;
+  /** Ends everything; removes the state folder unless the caller brought it. */
+  stop(): Promise<void>;
+}
+
+/** Starts a whole installation for a test, a benchmark or the demo, and waits until all of it is ready. */
+export async function startInstallation(options: StartOptions = {}): Promise<RunningInstallation> {
+  const portBase = options.portBase ?? (await reservePortBase());
+  const state = options.state ?? temporaryState();
+  const { env } = options;
+  const installation = new Installation({
+    state,
+    settings: { portBase, replicas: options.replicas ?? 1 },
+    ...(options.platform === undefined ? {} : { platform: options.platform }),
+    ...(options.say === undefined ? {} : { say: options.say }),
+    ...(env === undefined ? {} : { environment: typeof env === "function" ? env : () => env }),
+  });
+  const discard = () => {
+    if (options.state === undefined) removeState(state);
+    if (options.portBase === undefined) releasePortBase(portBase);
+  };
+  try {
+    await installation.start();
+  } catch (error) {
+    discard();
+    throw error;
+  }
+  return describe(installation, async () => {
+    await installation.stop();
+    discard();
+  });
+}
+
+function describe(installation: Installation, stop: () => Promise<void>): RunningInstallation {
+  const { platform, ports, secrets, wiring } = installation;
+  const app = (name: string) => {
+    const found = platform.apps.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`There is no app of the name ${name}.`);
+    return found;
+  };
+  const local = (port: number) => `http://127.0.0.1:${port}`;
+  return {
+    installation,
+    state: installation.state,
+    adminToken: secrets.adminToken,
+    secrets,
+    url: (name) => local(ports.public(app(name))),
+    internalUrl: (name) => local(ports.internal(app(name))),
+    replicaUrl: (name, replica) => local(ports.replica(app(name), replica)),
+    databaseUrl: (name, as) => databaseUrl(wiring, name, as),
+    cacheRedisUrl: cacheRedisUrl(wiring),
+    durableRedisUrl: durableRedisUrl(wiring),
+    stop,
+  };
+}
+
+function temporaryState(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "payflow-state-"));
+  // Made again with the mode that lets PostgreSQL's own account through.
+  rmSync(folder, { recursive: true });
+  makeStateFolder(folder);
+  return folder;
+}

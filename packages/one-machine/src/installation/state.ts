@@ -1,0 +1,93 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { endProcess, isAlive, type ProcessIdentity } from "../processes/child.ts";
+import type { SupervisedProcess } from "../processes/supervisor.ts";
+
+/** What a user sets by flags; kept in the state folder, so that the next `up` needs no flags. */
+export interface Settings {
+  readonly portBase: number;
+  readonly replicas: number;
+}
+
+export interface RecordedProcess extends SupervisedProcess {
+  readonly stopSignal: "SIGTERM" | "SIGINT";
+}
+
+/** What the supervisor writes down about itself, for `status`, `down` and a later `up`. */
+export interface RunRecord {
+  readonly supervisor: ProcessIdentity;
+  readonly phase: "starting" | "running" | "failed";
+  readonly settings: Settings;
+  readonly processes: readonly RecordedProcess[];
+  /** How often changed settings were asked for and dealt with, well or not. */
+  readonly changes: number;
+  /** Why it could not start, or could not apply changed settings. */
+  readonly problem: string | null;
+}
+
+export const defaultSettings: Settings = { portBase: 3_000, replicas: 1 };
+
+/** Makes the state folder. Root's must let PostgreSQL's own account through; the files in it are closed to it. */
+export function makeStateFolder(state: string): void {
+  mkdirSync(state, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+}
+
+/** Writes a file that only its owner may read, and that readers see either before or after, never half. */
+export function writeWhole(file: string, text: string): void {
+  const draft = `${file}.${process.pid}.new`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  renameSync(draft, file);
+}
+
+export function readSettings(state: string): Settings {
+  const file = settingsFile(state);
+  const kept: Partial<Settings> = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+  return { ...defaultSettings, ...kept };
+}
+
+export function writeSettings(state: string, settings: Settings): void {
+  writeWhole(settingsFile(state), `${JSON.stringify(settings, null, 2)}\n`);
+}
+
+export function readRunRecord(state: string): RunRecord | null {
+  try {
+    return JSON.parse(readFileSync(runFile(state), "utf8"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+export function writeRunRecord(state: string, record: RunRecord): void {
+  writeWhole(runFile(state), JSON.stringify(record, null, 2));
+}
+
+export function removeRunRecord(state: string): void {
+  rmSync(runFile(state), { force: true });
+}
+
+/** The record of the supervisor that runs on this state just now; null when none does. */
+export function runningRecord(state: string): RunRecord | null {
+  const record = readRunRecord(state);
+  if (record === null || !isAlive(record.supervisor)) return null;
+  // A start that failed has ended all it had begun, and only its process may still be there.
+  return record.phase === "failed" && record.processes.length === 0 ? null : record;
+}
+
+/** Ends what a supervisor that was killed has left running: apps first, so that they can still finish their work. */
+export async function endLeftovers(state: string): Promise<void> {
+  const record = readRunRecord(state);
+  if (record === null || isAlive(record.supervisor)) return;
+  const isStore = ({ name }: RecordedProcess) => name === "postgres" || name.startsWith("redis-");
+  for (const group of [record.processes.filter((one) => !isStore(one)), record.processes.filter(isStore)]) {
+    await Promise.all(
+      group.map(async ({ pid, startedAt, stopSignal }) => {
+        if (pid !== null && startedAt !== null) await endProcess({ pid, startedAt }, stopSignal, 30_000);
+      }),
+    );
+  }
+  removeRunRecord(state);
+}
+
+const settingsFile = (state: string) => path.join(state, "settings.json");
+const runFile = (state: string) => path.join(state, "running.json");

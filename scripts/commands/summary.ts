@@ -1,0 +1,30 @@
+import { platform } from "@payflow/one-machine/installation/apps.ts";
+import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
+import { adminTokenFile } from "@payflow/one-machine/installation/secrets.ts";
+import type { Settings } from "@payflow/one-machine/installation/state.ts";
+import { defaultStateFolder } from "./state-option.ts";
+
+/** What a user wants to know about a running installation: where it answers, the admin token, what to do next. */
+export function summary(state: string, { portBase, replicas }: Settings): string {
+  const ports = new PortPlan(portBase);
+  const url = (port: number) => `http://127.0.0.1:${port}`;
+  const width = Math.max(...platform.apps.map(({ name }) => name.length)) + 2;
+  const apps = [...platform.apps].sort((one, other) => one.place - other.place);
+  const stateFlag = state === defaultStateFolder ? "" : ` --state ${state}`;
+  const tenant = platform.apps.find(({ name }) => name === "tenant");
+  return [
+    `PayFlow runs${replicas > 1 ? ` with ${replicas} replicas of each app` : ""}:`,
+    ...apps.map(
+      (app) => `  ${app.name.padEnd(width)}${url(ports.public(app))}   docs: ${url(ports.public(app))}/docs`,
+    ),
+    `  admin token: ${adminTokenFile(state)}`,
+    `  logs:        ./payflow logs${stateFlag}     stop: ./payflow down${stateFlag}`,
+    ...(tenant === undefined
+      ? []
+      : [
+          "Next, register a tenant:",
+          `  curl -s ${url(ports.public(tenant))}/tenants/register -H 'content-type: application/json' \\`,
+          `    -d '{"name": "Acme", "email": "owner@acme.example"}'`,
+        ]),
+  ].join("\n");
+}

@@ -1,0 +1,26 @@
+import { Command } from "commander";
+import { downCommand } from "./commands/down.ts";
+import { logsCommand } from "./commands/logs.ts";
+import { resetCommand } from "./commands/reset.ts";
+import { statusCommand } from "./commands/status.ts";
+import { upCommand } from "./commands/up.ts";
+
+const program = new Command("payflow")
+  .description("Runs PayFlow on this machine: PostgreSQL, Redis and all apps, without containers.")
+  .showHelpAfterError("(--help shows what is possible)")
+  .addCommand(upCommand())
+  .addCommand(downCommand())
+  .addCommand(resetCommand())
+  .addCommand(statusCommand())
+  .addCommand(logsCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Whoever runs a command needs the sentence; whoever works on one asks for the stack.
+  const isDebugging = process.env.PAYFLOW_DEBUG !== undefined;
+  console.error(`payflow: ${error instanceof Error && !isDebugging ? error.message : Bun.inspect(error)}`);
+  process.exitCode = 1;
+}
+// Sockets that a library still holds open must not keep a finished command alive.
+process.exit();
