@@ -1,0 +1,10 @@
+import { apiDocuments } from "./api-documents.ts";
+import { configurationPages } from "./configuration-page.ts";
+import { errorPage } from "./error-page.ts";
+import { eventSchemas } from "./event-schemas.ts";
+import type { GeneratedFile } from "./generated-file.ts";
+
+/** Everything `./payflow generate` writes. */
+export function generatedFiles(): GeneratedFile[] {
+  return [...apiDocuments(), ...errorPage(), ...eventSchemas(), ...configurationPages()];
+}
