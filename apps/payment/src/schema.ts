@@ -86,6 +86,10 @@ export const payment = pgTable(
   },
   (table) => [
     index("payment_list").on(table.tenantId, table.mode, table.createdAt, table.id),
+    /** The rarer states; a list of them must not read through all that succeeded. */
+    index("payment_status")
+      .on(table.tenantId, table.mode, table.status, table.createdAt, table.id)
+      .where(sql`status in ('authorized', 'expired', 'failed', 'flagged', 'voided')`),
     index("payment_due").on(table.dueAt).where(sql`due_at is not null`),
     index("payment_settled").on(table.settledAt, table.id).where(sql`settled_at is not null`),
     check("payment_mode", sql`mode in ('live', 'test')`),
@@ -102,6 +106,7 @@ export const payment = pgTable(
     check("payment_late_decision", oneOf("late_decision", decisions)),
     check("payment_scoring_source", oneOf("scoring_source", scoringSources)),
     check("payment_succeeded_is_captured", sql`(status = 'succeeded') = (amount_captured > 0)`),
+    check("payment_due_while_processing", sql`status <> 'processing' or due_at is not null`),
     check("payment_failed_says_why", sql`status <> 'failed' or error_code is not null`),
     check("payment_flagged_by", sql`status <> 'flagged' or fraud_decision in ('review', 'block')`),
     check(

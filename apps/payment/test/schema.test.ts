@@ -13,7 +13,7 @@ afterAll(async () => {
 });
 
 const columns = `id, tenant_id, mode, amount, currency, capture_method, payment_method, request_id, idempotency_key,
-  created_at, updated_at`;
+  created_at, updated_at, due_at`;
 let made = 0;
 
 /** A row that stands in any state, put there by the superuser with the triggers off. */
@@ -31,9 +31,9 @@ async function paymentIn(state: {
     await transaction`set local session_replication_role = replica`;
     await transaction`
       insert into payment (id, tenant_id, mode, amount, currency, capture_method, payment_method, request_id,
-        idempotency_key, created_at, updated_at, status, fraud_decision, amount_captured, error_code, settled_at)
+        idempotency_key, created_at, updated_at, due_at, status, fraud_decision, amount_captured, error_code, settled_at)
       values (${id}, 'ten_1', 'test', 100, 'EUR', ${state.capture}, 'pm_card_ok', 'req_1', gen_random_uuid(), now(),
-        now(), ${state.status}, ${state.decision}, ${state.status === "succeeded" ? 100 : 0},
+        now(), now(), ${state.status}, ${state.decision}, ${state.status === "succeeded" ? 100 : 0},
         ${state.status === "failed" ? "card_declined" : null}, ${isSettled ? new Date() : null})`;
   });
   return id;
@@ -86,7 +86,7 @@ test("a payment begins as processing and no other way", async () => {
     sql.unsafe(
       `insert into payment (${columns}, status, settled_at, amount_captured) values
          ('pay_new_${status}', 'ten_1', 'test', 100, 'EUR', 'automatic', 'pm_card_ok', 'req_1', gen_random_uuid(),
-          now(), now(), $1, case when $1 = 'succeeded' then now() end, case when $1 = 'succeeded' then 100 else 0 end)`,
+          now(), now(), now(), $1, case when $1 = 'succeeded' then now() end, case when $1 = 'succeeded' then 100 else 0 end)`,
       [status],
     );
   await expect(insert("succeeded")).rejects.toThrow("may not begin as succeeded");

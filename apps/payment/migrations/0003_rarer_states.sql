@@ -1,0 +1,2 @@
+CREATE INDEX "payment_status" ON "payment" USING btree ("tenant_id","mode","status","created_at","id") WHERE status in ('authorized', 'expired', 'failed', 'flagged', 'voided');--> statement-breakpoint
+ALTER TABLE "payment" ADD CONSTRAINT "payment_due_while_processing" CHECK (status <> 'processing' or due_at is not null);

@@ -1,0 +1,139 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
+import {
+  type FailMode,
+  maxScoreBatch,
+  type ScoreAnswer,
+  type ScoreRequest,
+  ScoresAnswer,
+  scoresPath,
+} from "@payflow/contracts/internal-fraud.ts";
+import { coalesce } from "@payflow/service-kit/coalesce.ts";
+import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
+import type { Logger } from "@payflow/service-kit/logging.ts";
+import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { Scoring } from "../payments/conclude.ts";
+import type { PaymentRow } from "../schema.ts";
+
+export interface ScorePayments {
+  readonly fraud: InternalClient;
+  /** How long a payment waits for its decision. */
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface Scorer {
+  /** The payment's decision; by the tenant's fail mode when fraud is away or late. Never throws. */
+  score(payment: PaymentRow): Promise<Scoring>;
+  /** Has fraud evaluate a batch that counts nothing, so that the first payment finds everything warm. */
+  warmUp(): Promise<void>;
+}
+
+interface Waiting {
+  readonly payment: PaymentRow;
+  /** Nobody waits for the answer any more. */
+  isGivenUp: boolean;
+}
+
+/** Tenants whose fail mode is remembered at most. */
+const maxFailModes = 50_000;
+
+/** Asks fraud for decisions, those of concurrent payments in one call. */
+export function createScorer(deps: ScorePayments): Scorer {
+  const failModes = new Map<string, FailMode>();
+  const scored = deps.metrics.counter("payflow_payment_scored_total", "Payments by how they were judged.", [
+    "source",
+    "decision",
+  ]);
+  const ask = coalesce<Waiting, ScoreAnswer | null>({
+    run: (waiting) => askFraud(deps, waiting),
+    maxBatch: maxScoreBatch,
+    maxInFlight: 4,
+    isOutage: (error) => error instanceof DomainError && error.reason === "unavailable",
+  });
+
+  async function score(payment: PaymentRow): Promise<Scoring> {
+    const tenant = `${payment.tenantId}:${payment.mode}`;
+    const answer = await inTime(deps, ask, payment);
+    if (answer !== null) {
+      if (failModes.size >= maxFailModes && !failModes.has(tenant)) failModes.clear();
+      failModes.set(tenant, answer.fail_mode);
+    }
+    const scoring: Scoring =
+      answer === null
+        ? { decision: failModes.get(tenant) ?? "review", score: null, rules: [], source: "fail_mode" }
+        : { decision: answer.decision, score: answer.score, rules: answer.rules, source: "score" };
+    scored.inc({ source: scoring.source, decision: scoring.decision ?? "none" });
+    return scoring;
+  }
+
+  return {
+    score,
+    async warmUp() {
+      const body = { payments: [dryPayment], dry: true };
+      await deps.fraud.call("POST", scoresPath, body, { answer: ScoresAnswer, timeoutMs: 2_000 });
+    },
+  };
+}
+
+/** The answer for one payment; null when it did not come in time. */
+function inTime(
+  deps: ScorePayments,
+  ask: (waiting: Waiting) => Promise<ScoreAnswer | null>,
+  payment: PaymentRow,
+): Promise<ScoreAnswer | null> {
+  return new Promise((resolve) => {
+    const waiting: Waiting = { payment, isGivenUp: false };
+    const timer = setTimeout(() => {
+      waiting.isGivenUp = true;
+      resolve(null);
+    }, deps.timeoutMs);
+    const settle = (answer: ScoreAnswer | null) => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    ask(waiting).then(settle, (error: unknown) => {
+      deps.logger.debug({ err: error, payment_id: payment.id }, "fraud gave no decision");
+      settle(null);
+    });
+  });
+}
+
+async function askFraud(deps: ScorePayments, waiting: readonly Waiting[]): Promise<(ScoreAnswer | null)[]> {
+  const wanted = waiting.filter((one) => !one.isGivenUp);
+  if (wanted.length === 0) return waiting.map(() => null);
+  const { decisions } = await deps.fraud.call(
+    "POST",
+    scoresPath,
+    { payments: wanted.map((one) => scoreRequest(one.payment)) },
+    { answer: ScoresAnswer, timeoutMs: deps.timeoutMs },
+  );
+  const byId = new Map(decisions.map((one) => [one.payment_id, one]));
+  return waiting.map((one) => byId.get(one.payment.id) ?? null);
+}
+
+function scoreRequest(payment: PaymentRow): ScoreRequest {
+  return {
+    payment_id: payment.id,
+    tenant_id: payment.tenantId,
+    mode: payment.mode,
+    amount: payment.amount,
+    currency: payment.currency,
+    customer_id: payment.customerId,
+    card_fingerprint: payment.cardFingerprint,
+    ip: payment.ip,
+    request_id: payment.requestId,
+  };
+}
+
+const dryPayment: ScoreRequest = {
+  payment_id: "pay_00000000000000000000000000",
+  tenant_id: "ten_00000000000000000000000000",
+  mode: "test",
+  amount: 1,
+  currency: "EUR",
+  customer_id: null,
+  card_fingerprint: null,
+  ip: null,
+  request_id: null,
+};
