@@ -28,7 +28,7 @@ export const TenantLimitsSchema = Type.Object(
     requests_per_second: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
     burst: Type.Integer({ minimum: 1, maximum: 2_000_000 }),
     events_per_second: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
-    monthly_events: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+    monthly_events: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }), Type.Null()]),
     max_payment_amount: Type.Union([Type.Integer({ minimum: 1, maximum: 999_999_999_999 }), Type.Null()]),
   },
   { additionalProperties: false },
