@@ -5,13 +5,14 @@ declare
   found record;
 begin
   select status, fraud_decision into found from public.payment where id = new.payment_id for update;
-  if case
-    when new.kind in ('capture', 'void', 'flag_void') then found.status = 'authorized'
+  -- In brackets, or PL/pgSQL would take the first THEN for its own.
+  if (case
+    when new.kind in ('capture', 'void') then found.status = 'authorized'
     when new.kind in ('approve', 'reject') then found.status = 'flagged' and found.fraud_decision = 'review'
     when new.kind = 'expire' then
       found.status = 'authorized' or (found.status = 'flagged' and found.fraud_decision = 'review')
     else false
-  end then
+  end) then
     return new;
   end if;
   raise exception '% of payment % is not possible while it is %', new.kind, new.payment_id, found.status
