@@ -35,7 +35,23 @@ export function connectDatabase(url: string, options: DatabaseOptions): Database
     connection: { application_name: options.name, statement_timeout: options.statementTimeoutMs ?? 10_000 },
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
   });
-  return { sql, db: drizzle(sql), close: () => sql.end({ timeout: 5 }) };
+  return { sql, db: withDrizzle(sql), close: () => sql.end({ timeout: 5 }) };
+}
+
+const timestamptz = 1184;
+
+/**
+ * Drizzle turns off the driver's own reading and writing of times, for the driver's callers too. Its `timestamp` columns
+ * take a `Date` as well as a text, so that times stay `Date`s in the stores' own SQL.
+ */
+function withDrizzle(sql: Sql): PostgresJsDatabase {
+  const { parsers, serializers } = sql.options;
+  const parse = parsers[timestamptz];
+  const serialize = serializers[timestamptz];
+  const db = drizzle(sql);
+  if (parse !== undefined) parsers[timestamptz] = parse;
+  if (serialize !== undefined) serializers[timestamptz] = serialize;
+  return db;
 }
 
 /**
