@@ -4,8 +4,6 @@
 -- Sends events to the outbox and lists them, in the transaction of what they tell of. Events of payments that are
 -- not among p_payment are left out: another call had decided those before.
 create function emit_flags(p_payment text[], p_event text[]) returns void language plpgsql as $$
-declare
-  emitted bigint;
 begin
   insert into flag (payment_id, is_late, rule_triggered, event_id, tenant_id, mode, decision, risk_score,
       is_refund_wanted, flagged_at)
@@ -20,10 +18,6 @@ begin
       from unnest(p_event) with ordinality as w (event, place)
      where w.event::jsonb ->> 'key' = any (p_payment)
      order by w.place;
-  get diagnostics emitted = row_count;
-  if emitted > 0 then
-    perform pg_notify('outbox', '');
-  end if;
 end $$;
 --> statement-breakpoint
 -- Stores a batch of decisions and sends the events of those that are new; answers which those are. The caller looks

@@ -58,7 +58,8 @@ test("every measure sees what a plain model sees, whatever the batches and pause
           for (const { rule, measure } of policy.rules) {
             const reading = readings[index]?.[measure ?? -1] ?? null;
             const model = seenByModel(rule, history, now);
-            const seen = reading === null ? null : [reading.value, reading.sample].slice(0, model?.length ?? 1);
+            const seen =
+              reading === null ? null : [reading.value, reading.sample].slice(0, model?.length ?? 1);
             expect({ rule: rule.id, seen }).toEqual({ rule: rule.id, seen: model as number[] | null });
           }
         }
@@ -90,7 +91,9 @@ test("a payment counts once and sees the same again, alone or in another batch",
     [{ paymentId: newId("pay"), tenantId, mode: "live", facts: noFacts, policy }],
     false,
   );
-  expect(next?.[policy.rules.find(({ rule }) => rule.id === "count:tenant:60")?.measure ?? -1]?.value).toBe(6);
+  expect(next?.[policy.rules.find(({ rule }) => rule.id === "count:tenant:60")?.measure ?? -1]?.value).toBe(
+    6,
+  );
 });
 
 test("a dry run sees what a real one would and leaves no key behind", async () => {

@@ -7,7 +7,11 @@ export type Happening =
   | { readonly kind: "failure"; readonly id: string; readonly atMs: number; readonly facts: Facts };
 
 /** What a rule sees by the plainest means: everything that ever happened is kept and looked through. */
-export function seenByModel(rule: Rule, history: readonly Happening[], now: Happening): readonly number[] | null {
+export function seenByModel(
+  rule: Rule,
+  history: readonly Happening[],
+  now: Happening,
+): readonly number[] | null {
   if (rule.kind !== "velocity" && rule.kind !== "repeat_failure") throw new Error("not a rule of windows");
   const own = keyOf(now.facts, rule.key);
   if (own === null) return null;

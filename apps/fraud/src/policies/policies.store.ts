@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
+import { type Sql, transact } from "@payflow/service-kit/database.ts";
+import type { ISql } from "postgres";
 import { canonicalJson, type Policy } from "./policy.ts";
 
 export interface PolicyOwner {
@@ -29,6 +30,8 @@ export interface PoliciesStore {
   version(hash: string): Promise<Policy | null>;
   /** Keeps a version that no tenant's row refers to, such as the default policy. */
   remember(hash: string, policy: Policy): Promise<void>;
+  /** Deletes up to `limit` versions that no tenant has and that went out of use so many days ago; how many. */
+  deleteOld(keptDays: number, limit: number): Promise<number>;
 }
 
 /** Policies in PostgreSQL. A version is stored once, however many tenants have it. */
@@ -55,13 +58,13 @@ export function policiesStore(sql: Sql): PoliciesStore {
       return row === undefined ? null : { hash: row.hash, policy: row.document, updatedAt: row.updated_at };
     },
     put: ({ tenantId, mode }, hash, policy) =>
-      sql.begin(async (transaction) => {
+      transact(sql, async (transaction) => {
         const [old] = await transaction<{ hash: string }[]>`
           select hash from policy where tenant_id = ${tenantId} and mode = ${mode} for update`;
         // The version that ends here was in force until now: decisions may name it for as long as they are kept.
         if (old !== undefined)
           await transaction`update policy_version set used_at = now() where hash = ${old.hash}`;
-        await insertVersion(transaction as unknown as Sql, hash, policy); // Both take the same tagged templates.
+        await insertVersion(transaction, hash, policy);
         const [row] = await transaction<{ updated_at: Date }[]>`
           insert into policy (tenant_id, mode, hash) values (${tenantId}, ${mode}, ${hash})
           on conflict (tenant_id, mode) do update set hash = excluded.hash, updated_at = now()
@@ -76,10 +79,19 @@ export function policiesStore(sql: Sql): PoliciesStore {
       return row?.document ?? null;
     },
     remember: (hash, policy) => insertVersion(sql, hash, policy),
+    async deleteOld(keptDays, limit) {
+      const deleted = await sql`
+        delete from policy_version where hash in (
+          select v.hash from policy_version v
+           where v.used_at < now() - make_interval(days => ${keptDays})
+             and not exists (select from policy p where p.hash = v.hash)
+           order by v.hash limit ${limit})`;
+      return deleted.count;
+    },
   };
 }
 
-async function insertVersion(sql: Sql, hash: string, policy: Policy): Promise<void> {
+async function insertVersion(sql: ISql, hash: string, policy: Policy): Promise<void> {
   await sql`
     insert into policy_version (hash, document) values (${hash}, ${canonicalJson(policy)}::text::jsonb)
     on conflict (hash) do update set used_at = now()`;

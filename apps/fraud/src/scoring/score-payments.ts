@@ -12,6 +12,8 @@ export interface ScorePayments {
   readonly policies: PolicyCache;
   readonly counters: Counters;
   readonly decisions: DecisionsStore;
+  /** Called after a commit that left events in the outbox. */
+  readonly onFlagged: () => void;
 }
 
 export interface Decided {
@@ -79,6 +81,7 @@ export async function decidePayments(
   const made = options.isDry
     ? new Set(rows.map((row) => row.paymentId))
     : await deps.decisions.insert(rows, events);
+  if (events.length > 0 && !options.isDry) deps.onFlagged();
   for (const [index, decision] of rows.entries()) {
     const item = open[index];
     if (item !== undefined && made.has(decision.paymentId)) {

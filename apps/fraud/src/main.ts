@@ -1,0 +1,115 @@
+import { consumerGroups } from "@payflow/contracts/events.ts";
+import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
+import { createCursors } from "@payflow/service-kit/paging.ts";
+import { connectRedis } from "@payflow/service-kit/redis.ts";
+import { runService } from "@payflow/service-kit/service.ts";
+import { fraudSettings } from "./config.ts";
+import { consume, consumers } from "./consumers.ts";
+import { decisionsStore } from "./decisions/decisions.store.ts";
+import { flagsStore } from "./flags/flags.store.ts";
+import { compilePolicy } from "./policies/compile-policy.ts";
+import { defaultPolicy } from "./policies/default-policy.ts";
+import { policiesStore } from "./policies/policies.store.ts";
+import { policyCache } from "./policies/policy-cache.ts";
+import { redisCounters } from "./scoring/counters.store.ts";
+import { scoreMetrics } from "./scoring/score-metrics.ts";
+import { warmUp } from "./scoring/warm-up.ts";
+import { looksStore } from "./second-look/looks.store.ts";
+import { createInternalServer, createServer, fraudGroup } from "./server.ts";
+import { startUpkeep } from "./upkeep/upkeep.ts";
+
+/** A Redis that hangs is as good as away: payment waits for a score no longer than this. */
+const redisTimeoutMs = 1_000;
+const maxBatch = 256;
+/** Nothing waits for what fraud makes of events, so they may come in larger batches. */
+const lingerMs = 50;
+
+await runService(
+  {
+    name: "fraud",
+    settings: fraudSettings,
+    start: async ({ config, logger, metrics, scope }) => {
+      const database = scope.use(
+        "database",
+        connectDatabase(config.DATABASE_URL, { name: "fraud", max: config.DATABASE_POOL }),
+      );
+      const redis = connectRedis(config.REDIS_URL, "fraud", logger, { commandTimeout: redisTimeoutMs });
+      scope.defer("cache Redis", () => redis.disconnect());
+      const access = scope.use(
+        "tenant access",
+        connectTenantAccess({
+          redisUrl: config.REDIS_URL,
+          tenantServiceUrl: config.TENANT_SERVICE_URL,
+          internalSecret: config.INTERNAL_SERVICE_SECRET,
+          logger,
+          metrics,
+        }),
+      );
+      const bus = scope.use("event bus", await openEventBus(config, { service: "fraud", logger, metrics }));
+      const relay = startRelay({ sql: database.sql, bus, service: "fraud", logger, metrics });
+      scope.defer("outbox relay", () => relay.stop());
+
+      const fallback = compilePolicy(
+        defaultPolicy({
+          velocityWindowSeconds: config.VELOCITY_WINDOW_SECONDS,
+          velocityMaxPayments: config.VELOCITY_MAX_PAYMENTS,
+          amountThresholdMinor: config.AMOUNT_THRESHOLD_PAISE,
+        }),
+      );
+      const store = policiesStore(database.sql);
+      const flags = flagsStore(database);
+      const scoring = {
+        policies: policyCache(store, fallback),
+        counters: redisCounters(redis),
+        decisions: decisionsStore(database.sql),
+        looks: looksStore(database.sql),
+        onFlagged: () => relay.wake(),
+      };
+
+      const handlers = consumers(scoring);
+      const subscription = await bus.subscribe({
+        group: fraudGroup,
+        topics: consumerGroups[fraudGroup].topics,
+        maxBatch,
+        lingerMs,
+        handle: (topic, events) => consume(handlers, topic, events),
+      });
+      scope.defer("consumers", () => subscription.stop());
+      const upkeep = startUpkeep(
+        { ...scoring, sql: database.sql, flags, store, fallback, logger },
+        config.UPKEEP_INTERVAL_SECONDS * 1_000,
+      );
+      scope.defer("upkeep", () => upkeep.stop());
+      await warmUp(scoring).catch((error) => {
+        logger.warn({ err: error }, "could not warm up; the first scores will be slower");
+      });
+
+      const common = { ...scoring, logger, metrics };
+      return {
+        publicApp: createServer({
+          ...common,
+          store,
+          flags,
+          cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
+          authenticator: access.authenticator,
+          rateLimiter: access.rateLimiter,
+          adminToken: config.ADMIN_TOKEN,
+        }),
+        internalApp: createInternalServer({
+          ...common,
+          scoreMetrics: scoreMetrics(metrics),
+          bus,
+          internalSecret: config.INTERNAL_SERVICE_SECRET,
+        }),
+        readiness: [
+          { name: "postgresql", check: () => database.sql`select 1` },
+          { name: "cache_redis", check: () => redis.ping() },
+        ],
+      };
+    },
+  },
+  process.env,
+);
