@@ -1,6 +1,7 @@
 import { DomainError, type ErrorCodeName, errorCodes, unavailable } from "@payflow/contracts/errors.ts";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { SpanKind, startSpan } from "./tracing.ts";
 
 export interface InternalClientOptions {
   /** The other app's name, as a caller may read it in a 503. */
@@ -53,12 +54,13 @@ export function createInternalClient(client: InternalClientOptions): InternalCli
   return {
     async call(method, path, body, options) {
       const deadline = AbortSignal.timeout(options.timeoutMs ?? client.timeoutMs ?? 2_000);
+      const span = startSpan(`${method} ${client.service}`, SpanKind.CLIENT, options.traceparent);
       let status: number;
       let value: unknown;
       try {
         const response = await fetch(baseUrl + path, {
           method,
-          headers: headersOf(client, body, options),
+          headers: headersOf(client, body, { ...options, traceparent: span.traceparent }),
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           redirect: "error",
           signal: options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
@@ -66,7 +68,9 @@ export function createInternalClient(client: InternalClientOptions): InternalCli
         status = response.status;
         const text = await response.text();
         value = text === "" ? undefined : JSON.parse(text);
+        span.end(undefined, { "http.response.status_code": status }, status >= 500);
       } catch (error) {
+        span.end(undefined, {}, true);
         throw unavailable(client.service, 1, error);
       }
       if (status >= 200 && status < 300) {

@@ -6,6 +6,7 @@ import { type Listener, listen } from "./listen.ts";
 import { createLogger, type Logger } from "./logging.ts";
 import { Metrics } from "./metrics.ts";
 import { Scope } from "./scope.ts";
+import { startTracing } from "./tracing.ts";
 
 export interface ServiceContext<T extends TObject> {
   readonly config: Static<T>;
@@ -74,6 +75,8 @@ export async function runService<T extends TObject>(
   });
 
   try {
+    const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = base;
+    if (collector !== undefined) scope.use("tracing", await startTracing(service.name, collector));
     const running = await service.start({ config, logger, metrics, scope });
     if (running.stop !== undefined) scope.defer("background work", running.stop);
     const health = { checks: running.readiness, metrics, isStopping: () => isStopping };

@@ -1,11 +1,12 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { newRequestId } from "@payflow/contracts/ids.ts";
-import { newTraceparent } from "../traceparent.ts";
+import { SpanKind, startSpan, type Traced } from "../tracing.ts";
 
 /** What the kit knows of a request under way. */
 export interface RequestFacts {
   readonly requestId: string;
   readonly traceparent: string;
+  readonly span: Traced;
   readonly startedAt: number;
   tenant?: TenantContext;
   /** Set on the response, whatever becomes of the request. */
@@ -20,9 +21,11 @@ export function requestFacts(request: Request): RequestFacts {
   const known = facts.get(request);
   if (known !== undefined) return known;
   const given = request.headers.get("request-id");
+  const span = startSpan(request.method, SpanKind.SERVER, request.headers.get("traceparent"));
   const made: RequestFacts = {
     requestId: given !== null && acceptable.test(given) ? given : newRequestId(),
-    traceparent: newTraceparent(request.headers.get("traceparent")),
+    traceparent: span.traceparent,
+    span,
     startedAt: performance.now(),
   };
   facts.set(request, made);
