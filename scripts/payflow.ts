@@ -3,6 +3,7 @@ import { downCommand } from "./commands/down.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { resetCommand } from "./commands/reset.ts";
 import { statusCommand } from "./commands/status.ts";
+import { testCommand } from "./commands/test.ts";
 import { upCommand } from "./commands/up.ts";
 
 const program = new Command("payflow")
@@ -12,7 +13,8 @@ const program = new Command("payflow")
   .addCommand(downCommand())
   .addCommand(resetCommand())
   .addCommand(statusCommand())
-  .addCommand(logsCommand());
+  .addCommand(logsCommand())
+  .addCommand(testCommand());
 
 try {
   await program.parseAsync();

@@ -8,7 +8,10 @@ export interface StateFlag {
 
 export const defaultStateFolder = path.join(repositoryRoot, ".payflow");
 
-/** `--state DIR`: where one installation keeps its data, secrets and logs; relative to where the command is run. */
+/**
+ * `--state DIR`: where one installation keeps its data, secrets and logs; relative to where the command is
+ * run.
+ */
 export function stateOption(): Option {
   return new Option("--state <dir>", "folder with the installation's data, secrets and logs")
     .default(defaultStateFolder, ".payflow in the checkout")

@@ -4,7 +4,10 @@ import { adminTokenFile } from "@payflow/one-machine/installation/secrets.ts";
 import type { Settings } from "@payflow/one-machine/installation/state.ts";
 import { defaultStateFolder } from "./state-option.ts";
 
-/** What a user wants to know about a running installation: where it answers, the admin token, what to do next. */
+/**
+ * What a user wants to know about a running installation: where it answers, the admin token, what to do
+ * next.
+ */
 export function summary(state: string, { portBase, replicas }: Settings): string {
   const ports = new PortPlan(portBase);
   const url = (port: number) => `http://127.0.0.1:${port}`;

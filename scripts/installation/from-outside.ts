@@ -12,7 +12,10 @@ import { logTail } from "@payflow/one-machine/processes/supervisor.ts";
 import { summary } from "../commands/summary.ts";
 import { applySignal } from "./in-foreground.ts";
 
-/** Starts a supervisor that outlives this command, shows its progress, and comes back when everything is ready. */
+/**
+ * Starts a supervisor that outlives this command, shows its progress, and comes back when everything is
+ * ready.
+ */
 export async function runDetached(state: string, settings: Settings): Promise<void> {
   const kept = readSettings(state);
   writeSettings(state, settings);
@@ -44,7 +47,10 @@ export async function runDetached(state: string, settings: Settings): Promise<vo
   console.log(`\n${summary(state, settings)}`);
 }
 
-/** Says what runs; when flags ask for something else, has the supervisor change to it and waits until it has. */
+/**
+ * Says what runs; when flags ask for something else, has the supervisor change to it and waits until it
+ * has.
+ */
 export async function changeRunning(
   state: string,
   running: RunRecord,

@@ -7,7 +7,8 @@ import { followLogs } from "./log-follower.ts";
 export const applySignal = "SIGUSR2";
 
 /**
- * Runs an installation in this process until SIGTERM, SIGINT or SIGHUP; its logs go to the console. Fails when it
+ * Runs an installation in this process until SIGTERM, SIGINT or SIGHUP; its logs go to the console. Fails
+ * when it
  * cannot start.
  */
 export async function runInForeground(state: string, settings: Settings): Promise<void> {

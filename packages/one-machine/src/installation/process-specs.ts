@@ -44,7 +44,10 @@ export function storeProcess(state: string, { ports, secrets }: Wiring, store: S
   });
 }
 
-/** How one replica of an app, counted from 1, is run; `changes` are settings that differ from the usual ones. */
+/**
+ * How one replica of an app, counted from 1, is run; `changes` are settings that differ from the usual
+ * ones.
+ */
 export function appProcess(
   state: string,
   wiring: Wiring,

@@ -17,7 +17,10 @@ export interface Secrets {
   readonly rolePasswords: Readonly<Record<string, string>>;
 }
 
-/** Reads the secrets of a state folder and makes those that are missing; also writes the file with the admin token. */
+/**
+ * Reads the secrets of a state folder and makes those that are missing; also writes the file with the admin
+ * token.
+ */
 export function loadSecrets(state: string, databases: readonly DatabaseDefinition[]): Secrets {
   const file = path.join(state, "secrets.json");
   const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};

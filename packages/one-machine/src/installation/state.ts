@@ -27,7 +27,10 @@ export interface RunRecord {
 
 export const defaultSettings: Settings = { portBase: 3_000, replicas: 1 };
 
-/** Makes the state folder. Root's must let PostgreSQL's own account through; the files in it are closed to it. */
+/**
+ * Makes the state folder. Root's must let PostgreSQL's own account through; the files in it are closed to
+ * it.
+ */
 export function makeStateFolder(state: string): void {
   mkdirSync(state, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
 }
@@ -74,7 +77,10 @@ export function runningRecord(state: string): RunRecord | null {
   return record.phase === "failed" && record.processes.length === 0 ? null : record;
 }
 
-/** Ends what a supervisor that was killed has left running: apps first, so that they can still finish their work. */
+/**
+ * Ends what a supervisor that was killed has left running: apps first, so that they can still finish their
+ * work.
+ */
 export async function endLeftovers(state: string): Promise<void> {
   const record = readRunRecord(state);
   if (record === null || isAlive(record.supervisor)) return;

@@ -27,7 +27,8 @@ export interface ProcessIdentity {
 const hasSetpriv = spawnSync("setpriv", ["--version"]).status === 0;
 
 /**
- * Starts a process whose output goes straight into its log file. On Linux the kernel sends it the stop signal when
+ * Starts a process whose output goes straight into its log file. On Linux the kernel sends it the stop
+ * signal when
  * this process dies, so that not even a killed supervisor leaves anything behind.
  */
 export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
@@ -36,7 +37,7 @@ export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
   try {
     return Bun.spawn([...wrapper(spec), ...spec.command], {
       cwd: spec.cwd,
-      env: { ...spec.env },
+      env: { ...spec.env, ...testMark() },
       stdin: "ignore",
       stdout: log,
       stderr: log,
@@ -44,6 +45,12 @@ export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
   } finally {
     closeSync(log);
   }
+}
+
+/** By this a test run finds processes that its tests have left behind. */
+function testMark(): Record<string, string> {
+  const run = process.env.PAYFLOW_TEST_RUN;
+  return run === undefined ? {} : { PAYFLOW_TEST_RUN: run };
 }
 
 function wrapper(spec: ProcessSpec): string[] {
@@ -58,7 +65,10 @@ function wrapper(spec: ProcessSpec): string[] {
   return ["setpriv", "--pdeathsig", spec.stopSignal.slice("SIG".length), ...identity, "--"];
 }
 
-/** Who a process number belongs to now; null when to nobody, or to one that has ended and waits to be collected. */
+/**
+ * Who a process number belongs to now; null when to nobody, or to one that has ended and waits to be
+ * collected.
+ */
 export function identify(pid: number): ProcessIdentity | null {
   if (process.platform !== "linux") {
     const answer = spawnSync("ps", ["-o", "lstart=", "-p", `${pid}`])

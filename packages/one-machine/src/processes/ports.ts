@@ -4,7 +4,8 @@ import path from "node:path";
 import { identify, isAlive, type ProcessIdentity } from "./child.ts";
 
 /**
- * Whether nobody listens on a loopback port. The look asks for the port exclusively, since two servers that share
+ * Whether nobody listens on a loopback port. The look asks for the port exclusively, since two servers that
+ * share
  * ports on purpose (SO_REUSEPORT) would otherwise steal each other's requests without an error.
  */
 export function isPortFree(port: number): Promise<boolean> {
@@ -15,13 +16,18 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** Below the range from which Linux takes the ports of outgoing connections, so that none of those is in the way. */
+/**
+ * Below the range from which Linux takes the ports of outgoing connections, so that none of those is in the
+ * way.
+ */
 const firstBase = 10_000;
 const lastBase = 30_000;
 
 /**
- * A port base for an installation that lives as long as this process: public ports from base, internal ones from
- * base + 1000, stores and the rest from base + 2000 to base + 2099. No two of these overlap, and no other process
+ * A port base for an installation that lives as long as this process: public ports from base, internal ones
+ * from
+ * base + 1000, stores and the rest from base + 2000 to base + 2099. No two of these overlap, and no other
+ * process
  * is given the same.
  */
 export async function reservePortBase(): Promise<number> {

@@ -38,7 +38,10 @@ export class Supervisor {
     this.#onChange = onChange;
   }
 
-  /** Starts a process and waits until it is ready. Fails with the end of its log when it keeps ending, or is late. */
+  /**
+   * Starts a process and waits until it is ready. Fails with the end of its log when it keeps ending, or is
+   * late.
+   */
   async start(spec: ProcessSpec, timeoutMs = 60_000): Promise<void> {
     if (this.#entries.has(spec.name)) throw new Error(`${spec.name} is running already.`);
     const entry: Entry = {

@@ -17,7 +17,9 @@ export const repositoryRoot = path.resolve(import.meta.dir, "../../../..");
 
 const appsWithDatabase = ["tenant", "payment", "fraud", "ledger", "notifier"] as const;
 
-/** The databases of the platform's own apps; the simulated processor keeps its journal apart from payment's. */
+/**
+ * The databases of the platform's own apps; the simulated processor keeps its journal apart from payment's.
+ */
 export const platformDatabases: readonly DatabaseDefinition[] = [
   ...appsWithDatabase.map((name) => ({
     name,

@@ -17,7 +17,10 @@ export interface LocalPostgres {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Sized for two cores and for a whole installation in under 900 MB; nothing here trades durability for speed. */
+/**
+ * Sized for two cores and for a whole installation in under 900 MB; nothing here trades durability for
+ * speed.
+ */
 const serverSettings: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
   // Socket paths are limited to 107 bytes, which a deep state folder exceeds.
@@ -43,7 +46,10 @@ const serverSettings: Readonly<Record<string, string>> = {
   log_line_prefix: "%m [%p] %u@%d ",
 };
 
-/** Makes the data folder when there is none yet. An interrupted first start leaves nothing that looks finished. */
+/**
+ * Makes the data folder when there is none yet. An interrupted first start leaves nothing that looks
+ * finished.
+ */
 export function initializePostgres(dataDirectory: string, password: string): void {
   if (existsSync(path.join(dataDirectory, "PG_VERSION"))) return;
   const user = unprivilegedUser();
@@ -123,7 +129,8 @@ async function answers(url: string): Promise<boolean> {
 export const outsideRoot = "/var/lib/payflow";
 
 /**
- * Where the data belongs: inside the state folder, or, when the server's account cannot get there (a folder with
+ * Where the data belongs: inside the state folder, or, when the server's account cannot get there (a folder
+ * with
  * mode 700 above it, such as /root), below /var/lib/payflow under the installation's own id.
  */
 export function choosePostgresDirectory(stateDirectory: string, installationId: string): string {

@@ -15,13 +15,19 @@ export interface LocalRedis {
   readonly logFile: string;
 }
 
-/** The cache may forget, the durable one may not: it refuses writes rather than evict, and syncs before it answers. */
+/**
+ * The cache may forget, the durable one may not: it refuses writes rather than evict, and syncs before it
+ * answers.
+ */
 const settingsByKind: Readonly<Record<RedisKind, readonly string[]>> = {
   cache: ["appendonly no", "maxmemory 128mb", "maxmemory-policy volatile-lru"],
   durable: ["appendonly yes", "appendfsync always", "maxmemory 256mb", "maxmemory-policy noeviction"],
 };
 
-/** How one Redis is run; writes its configuration file, since a password on the command line would show in `ps`. */
+/**
+ * How one Redis is run; writes its configuration file, since a password on the command line would show in
+ * `ps`.
+ */
 export function redisProcess(local: LocalRedis): ProcessSpec {
   mkdirSync(local.dataDirectory, { recursive: true, mode: 0o700 });
   const configFile = path.join(local.dataDirectory, "redis.conf");

@@ -1,0 +1,62 @@
+import path from "node:path";
+import { Glob } from "bun";
+
+/** One process of a test run. */
+export interface Job {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** A check passes or fails as a whole; tests are counted one by one. */
+  readonly kind: "check" | "tests";
+  /** Runs when nothing else does, since it asserts a deadline that a busy machine would break. */
+  readonly isAlone: boolean;
+}
+
+/**
+ * What a run consists of: the static checks, one job for the unit tests of each workspace, and one for each file
+ * that needs servers, so that these run side by side. With a pattern, only the files whose path contains it.
+ */
+export function planJobs(root: string, pattern: string | undefined): Job[] {
+  const files = [
+    ...new Glob("{apps,packages,scripts,operator,examples,loadtest}/**/*.test.ts").scanSync(root),
+  ]
+    .filter((file) => !file.includes("node_modules/"))
+    .filter((file) => pattern === undefined || file.includes(pattern))
+    .sort();
+  if (files.length === 0) throw new Error(`No test file's path contains "${pattern}".`);
+  const groups = new Map<string, string[]>();
+  for (const file of files) {
+    const name = needsServers(file) ? file : `${workspaceOf(file)} (unit)`;
+    groups.set(name, [...(groups.get(name) ?? []), file]);
+  }
+  const tests = [...groups].map(([name, members]) => testJob(name, members));
+  return pattern === undefined ? [...staticChecks(root), ...tests] : tests;
+}
+
+function testJob(name: string, files: readonly string[]): Job {
+  const paths = files.map((file) => `./${file}`);
+  return {
+    name,
+    command: [process.execPath, "test", ...paths],
+    kind: "tests",
+    isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
+  };
+}
+
+function staticChecks(root: string): Job[] {
+  const binary = (name: string) => path.join(root, "node_modules/.bin", name);
+  const check = (name: string, command: string[]): Job => ({ name, command, kind: "check", isAlone: false });
+  return [
+    check("format and lint", [binary("biome"), "check", "."]),
+    check("types", [binary("tsc"), "--noEmit"]),
+  ];
+}
+
+/** By our layout: pure logic is tested beside its file, everything with servers in a `test` folder. */
+function needsServers(file: string): boolean {
+  return file.split("/").includes("test");
+}
+
+function workspaceOf(file: string): string {
+  const [area = "", name = ""] = file.split("/");
+  return area === "apps" || area === "packages" ? `${area}/${name}` : area;
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
+import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
+import { startTestPostgres } from "@payflow/testkit/postgres.ts";
+import { Durations } from "./durations.ts";
+import { installFaketime } from "./faketime.ts";
+import { type Job, planJobs } from "./jobs.ts";
+import { findLeftovers, killLeftovers, runVariable } from "./leftovers.ts";
+import { type Outcome, readOutcome, sumOutcomes, totalLine } from "./outcome.ts";
+
+export interface RunOptions {
+  readonly pattern: string | undefined;
+  readonly isThorough: boolean;
+}
+
+/** A job that hangs must not hang the run. */
+const jobTimeoutMs = 15 * 60_000;
+
+/** Runs the checks and tests side by side and prints one line each; answers whether everything passed. */
+export async function runTests({ pattern, isThorough }: RunOptions): Promise<boolean> {
+  const jobs = planJobs(repositoryRoot, pattern);
+  redisServerBinary();
+  installFaketime();
+  const folder = runFolder();
+  // Started before the run has its mark: this server ends with the command, not with the tests.
+  const postgresUrl = process.env.PAYFLOW_TEST_POSTGRES_URL || (await startTestPostgres());
+  const run = randomUUID();
+  const environment = {
+    ...process.env,
+    [runVariable]: run,
+    TMPDIR: folder,
+    NO_COLOR: "1",
+    PAYFLOW_TEST_POSTGRES_URL: postgresUrl,
+    ...(isThorough ? { PAYFLOW_TEST_THOROUGH: "1" } : {}),
+  };
+  const durations = new Durations();
+  const outcomes: Outcome[] = [];
+  const runJob = async (job: Job) => {
+    const start = performance.now();
+    const { output, exitCode } = await execute(job, environment);
+    const outcome = readOutcome(job.kind, output, exitCode);
+    const ms = performance.now() - start;
+    durations.remember(job.name, ms);
+    outcomes.push(outcome);
+    report(job, outcome, output, ms);
+  };
+  const longestFirst = jobs.toSorted((one, other) => durations.of(other.name) - durations.of(one.name));
+  await inParallel(
+    longestFirst.filter((job) => !job.isAlone),
+    availableParallelism(),
+    runJob,
+  );
+  await inParallel(
+    longestFirst.filter((job) => job.isAlone),
+    1,
+    runJob,
+  );
+  durations.save();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  const leftovers = await checkLeftovers(run);
+  return conclude(sumOutcomes([...outcomes, leftovers]));
+}
+
+function runFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "payflow-run-"));
+  // PostgreSQL's own account has to get through to the folders that tests make in it.
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
+async function execute(job: Job, env: NodeJS.ProcessEnv): Promise<{ output: string; exitCode: number }> {
+  const child = Bun.spawn([...job.command], {
+    cwd: repositoryRoot,
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: jobTimeoutMs,
+    killSignal: "SIGKILL",
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { output: `${stdout}${stderr}`, exitCode };
+}
+
+function report(job: Job, outcome: Outcome, output: string, ms: number): void {
+  const seconds = `${(ms / 1_000).toFixed(1)} s`.padStart(8);
+  if (outcome.failed === 0) {
+    const count = job.kind === "check" ? "" : `  ${outcome.passed} passed`;
+    console.log(`ok    ${seconds}  ${job.name}${count}`);
+    return;
+  }
+  console.log(`FAIL  ${seconds}  ${job.name}\n${output.trimEnd().replaceAll(/^/gm, "      ")}\n`);
+}
+
+/** Takes the jobs in their order, several at a time. */
+async function inParallel<T>(items: readonly T[], count: number, run: (item: T) => Promise<void>) {
+  const waiting = [...items];
+  const work = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await run(item);
+  };
+  await Promise.all(Array.from({ length: count }, work));
+}
+
+/** Tests must clean up after themselves; a process they leave is a failure like any other. */
+async function checkLeftovers(run: string): Promise<Outcome> {
+  const leftovers = await findLeftovers(run);
+  for (const { pid, command } of leftovers) console.log(`FAIL  left running: ${pid} ${command}`);
+  killLeftovers(leftovers);
+  return { passed: 0, failed: leftovers.length, skipped: 0, skippedNames: [] };
+}
+
+function conclude(total: Outcome): boolean {
+  for (const name of total.skippedNames) console.log(`skipped: ${name}`);
+  console.log(totalLine(total));
+  return total.failed === 0;
+}
