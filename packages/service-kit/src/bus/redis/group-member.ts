@@ -22,9 +22,9 @@ export interface MemberOptions {
   readonly trace: BatchTrace;
 }
 
-/** A lease lasts five of the rounds in which it is extended; a killed replica's partitions are free after it. */
-const roundMs = 700;
-const leaseMs = 3_500;
+/** A lease lasts six of the rounds in which it is extended; a killed replica's partitions are free after it. */
+const roundMs = 500;
+const leaseMs = 3_000;
 
 /** One replica of a group: it extends its leases, shares partitions evenly with the others and runs the readers. */
 export class GroupMember implements RunningSubscription {
