@@ -19,7 +19,7 @@ export interface CreatePayment extends ChargePayment, FinishPayment {
   /** What the first request with a key left; asked before a refusal that the key's first answer outweighs. */
   readonly findKey: (id: string) => Promise<KnownRequest | null>;
   /** How long a new payment is held by whoever made it; the store was told the same. */
-  readonly leaseMs: number;
+  readonly firstLeaseMs: number;
   /** When a lost or late answer of the processor is first asked for again. */
   readonly firstInquiryMs: number;
   /** Takes over work that goes on after its request was answered. */
@@ -65,7 +65,7 @@ export async function createPayment(
     answer: accepted,
   });
   if (known !== null) return { answer: replay(known, request.key), isReplay: true };
-  const work = takePayment(deps, row, holdFrom(askedAt, row.fence, deps.leaseMs), cause);
+  const work = takePayment(deps, row, holdFrom(askedAt, row.fence, deps.firstLeaseMs), cause);
   if (accepted === null) return { answer: await work, isReplay: false };
   deps.inBackground(work);
   return { answer: accepted, isReplay: false };

@@ -58,19 +58,34 @@ export interface PaymentFilter {
   readonly before?: { readonly createdAt: Date; readonly id: string } | undefined;
 }
 
+export interface PaymentStoreOptions {
+  /** How long a new payment is held by whoever made it. */
+  readonly leaseMs: number;
+  /** Called after a commit that left events in the outbox. */
+  readonly onEvents: () => void;
+}
+
 /** Payments in PostgreSQL. Concurrent claims go out as one call, and so do concurrent endings. */
-export function paymentStore(database: Database, options: { readonly leaseMs: number }): PaymentStore {
+export function paymentStore(database: Database, options: PaymentStoreOptions): PaymentStore {
   const onFull = () => unavailable("The payment store");
   const shared = { maxInFlight: 2, isOutage, onFull };
   return {
     claim: coalesce<PaymentClaim, KnownRequest | null>({
       ...shared,
-      run: (claims) => claimAll(database, claims, options.leaseMs),
+      run: async (claims) => {
+        const known = await claimAll(database, claims, options.leaseMs);
+        options.onEvents();
+        return known;
+      },
       compare: (left, right) => (left.key.id < right.key.id ? -1 : 1),
     }),
     finish: coalesce<PaymentEnding, Ended | null>({
       ...shared,
-      run: (endings) => finishAll(database, endings),
+      run: async (endings) => {
+        const ended = await finishAll(database, endings);
+        options.onEvents();
+        return ended;
+      },
       compare: (left, right) => (left.row.id < right.row.id ? -1 : 1),
     }),
     postpone: (row, answer, dueMs) => postpone(database, row, answer, dueMs),

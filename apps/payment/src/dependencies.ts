@@ -1,0 +1,69 @@
+import type { Database } from "@payflow/service-kit/database.ts";
+import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
+import type { Logger } from "@payflow/service-kit/logging.ts";
+import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import { createCursors } from "@payflow/service-kit/paging.ts";
+import type { Background } from "./background.ts";
+import type { PaymentConfig } from "./config.ts";
+import { applyFlagsOf } from "./flags/take-flags.ts";
+import { findKey } from "./idempotency/idempotency.store.ts";
+import { paymentStore } from "./payments/payments.store.ts";
+import { withDeadline } from "./processor/deadline.ts";
+import type { Processor } from "./processor/processor.ts";
+import type { PaymentRow } from "./schema.ts";
+import { createScorer } from "./scoring/score-payment.ts";
+import { StoreClock } from "./store-clock.ts";
+
+/** What a process has opened, from which the use cases get what they need. */
+export interface Parts {
+  readonly config: Pick<
+    PaymentConfig,
+    | "FRAUD_TIMEOUT_MS"
+    | "PROCESSOR_TIMEOUT_MS"
+    | "AUTHORIZATION_SECONDS"
+    | "INQUIRY_FIRST_MS"
+    | "INTERNAL_SERVICE_SECRET"
+  >;
+  readonly database: Database;
+  readonly processor: Processor;
+  readonly fraud: InternalClient;
+  readonly background: Background;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Called after commits that left events in the outbox. */
+  readonly wakeRelay: () => void;
+  /** Called after commits that left work to recovery. */
+  readonly wakeRecovery: () => void;
+}
+
+/** What a lease has beyond the two deadlines it covers: for the database, and for a busy process. */
+const leaseSlackMs = 3_000;
+/** How long an authorization that the processor would not release is left alone. */
+const refusedExpiryMs = 3_600_000;
+
+/** The use cases' dependencies, the same in the service and in tests. */
+export function createDependencies(parts: Parts) {
+  const { config, database, logger, metrics } = parts;
+  const { sql } = database;
+  const firstLeaseMs = config.FRAUD_TIMEOUT_MS + config.PROCESSOR_TIMEOUT_MS + leaseSlackMs;
+  return {
+    sql,
+    logger,
+    metrics,
+    firstLeaseMs,
+    refusedExpiryMs,
+    processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
+    authorizationMs: config.AUTHORIZATION_SECONDS * 1_000,
+    firstInquiryMs: config.INQUIRY_FIRST_MS,
+    clock: new StoreClock(sql),
+    cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
+    processor: withDeadline(parts.processor, config.PROCESSOR_TIMEOUT_MS),
+    scorer: createScorer({ fraud: parts.fraud, timeoutMs: config.FRAUD_TIMEOUT_MS, logger, metrics }),
+    payments: paymentStore(database, { leaseMs: firstLeaseMs, onEvents: parts.wakeRelay }),
+    findKey: (id: string) => findKey(sql, id),
+    inBackground: (work: Promise<unknown>) => parts.background.add(work),
+    onLateFlag: (payment: PaymentRow) => applyFlagsOf({ sql, wakeRecovery: parts.wakeRecovery }, payment.id),
+    wakeRecovery: parts.wakeRecovery,
+  };
+}
+export type Dependencies = ReturnType<typeof createDependencies>;

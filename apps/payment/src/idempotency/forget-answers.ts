@@ -1,0 +1,60 @@
+import type { Sql } from "@payflow/service-kit/database.ts";
+import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
+import type { Logger } from "@payflow/service-kit/logging.ts";
+import { pause } from "@payflow/service-kit/retry.ts";
+import { forgetOld } from "./idempotency.store.ts";
+
+export interface ForgetAnswers {
+  readonly sql: Sql;
+  readonly logger: Logger;
+  readonly days: number;
+}
+
+const batchRows = 2_000;
+const leaseName = "forget-answers";
+const leaseSeconds = 60;
+const everyMs = 10 * 60_000;
+/** Between two batches, so that deleting never takes the disk from payments. */
+const restMs = 50;
+
+/** Deletes answers older than `days`, in small batches and on one replica at a time; how many were deleted. */
+export async function forgetAnswers(
+  deps: ForgetAnswers,
+  holder: string,
+  signal: AbortSignal,
+): Promise<number> {
+  let forgotten = 0;
+  while (!signal.aborted) {
+    const fence = await acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds });
+    if (fence === null) return forgotten;
+    const count = await forgetOld(deps.sql, deps.days, batchRows);
+    forgotten += count;
+    if (count < batchRows) break;
+    await pause(restMs, signal);
+  }
+  await releaseLeases(deps.sql, holder, [leaseName]);
+  return forgotten;
+}
+
+/** Forgets old answers every few minutes until stopped. */
+export function startForgetting(deps: ForgetAnswers): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const holder = newHolder("payment");
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await forgetAnswers(deps, holder, stopping.signal);
+      } catch (error) {
+        deps.logger.warn({ err: error }, "old answers could not be forgotten; it is tried again");
+      }
+      await pause(everyMs, stopping.signal);
+    }
+  }
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { Authenticator, RateLimiter } from "@payflow/service-kit/http/access.ts";
+import { createHttp, createInternalHttp } from "@payflow/service-kit/http/server.ts";
+import type { Logger } from "@payflow/service-kit/logging.ts";
+import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { Operate } from "./operations/operate.ts";
+import { operationRoutes } from "./operations/operations.routes.ts";
+import type { CreatePayment } from "./payments/create-payment.ts";
+import { paymentRoutes } from "./payments/payments.routes.ts";
+import type { ReadPayments } from "./payments/read-payments.ts";
+import type { CreateRefund } from "./refunds/create-refund.ts";
+import type { ReadRefunds } from "./refunds/read-refunds.ts";
+import { refundRoutes } from "./refunds/refunds.routes.ts";
+import { type ReadSettlements, settlementRoutes } from "./settlements/settlements.routes.ts";
+
+export type ServerDependencies = CreatePayment &
+  ReadPayments &
+  Operate &
+  CreateRefund &
+  ReadRefunds &
+  HttpParts;
+
+interface HttpParts {
+  readonly authenticator: Authenticator;
+  readonly rateLimiter?: RateLimiter;
+  readonly adminToken: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The public API, not listening yet. */
+export function createServer(deps: ServerDependencies) {
+  const http = createHttp({ service: "payment", title: "PayFlow payments", ...deps });
+  return http
+    .app()
+    .use(paymentRoutes(http, deps))
+    .use(operationRoutes(http, deps))
+    .use(refundRoutes(http, deps));
+}
+
+export interface InternalServerDependencies extends ReadSettlements {
+  readonly internalSecret: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The internal API, not listening yet. */
+export function createInternalServer(deps: InternalServerDependencies) {
+  const http = createInternalHttp({ service: "payment", title: "PayFlow payments, internal", ...deps });
+  return http.app().use(settlementRoutes(http, deps));
+}
