@@ -40,9 +40,10 @@ export function createHttp(options: HttpOptions) {
           const { headers } = requestFacts(request);
           if (headers !== undefined) Object.assign(set.headers, headers);
         })
-        .onError({ as: "global" }, ({ error, code, request }) => {
+        .onError({ as: "global" }, ({ error, code, request, set }) => {
           const facts = requestFacts(request);
           const refusal = toDomainError(error, code);
+          set.status = refusal.status;
           if (refusal.status >= 500) report(options.logger, request, refusal);
           return problemResponse(refusal, facts.requestId, facts.headers);
         })
@@ -80,12 +81,16 @@ function requestMetrics(metrics: Metrics) {
     "route",
     "status",
   ]);
-  return (request: Request, route: string | undefined, status: number) => {
-    const labels = {
-      method: request.method,
-      route: route === undefined || route === "" ? "none" : route,
-      status,
+  return (request: Request, path: string | undefined, status: number) => {
+    const { startedAt, span } = requestFacts(request);
+    const { method } = request;
+    const route = path === undefined || path === "" ? "none" : path;
+    seconds.observe({ method, route, status }, (performance.now() - startedAt) / 1_000);
+    const attributes = {
+      "http.request.method": method,
+      "http.route": route,
+      "http.response.status_code": status,
     };
-    seconds.observe(labels, (performance.now() - requestFacts(request).startedAt) / 1_000);
+    span.end(`${method} ${route}`, attributes, status >= 500);
   };
 }
