@@ -15,8 +15,10 @@ export class Metrics {
     this.#processGauges();
   }
 
-  /** A count that only grows. */
+  /** A count that only grows. Parts that name the same one share it: both ports of a process do. */
   counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
+    const known = this.registry.getSingleMetric(name);
+    if (known instanceof Counter) return known;
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }
 
@@ -42,13 +44,15 @@ export class Metrics {
     });
   }
 
-  /** A distribution; the default buckets are latencies in seconds. */
+  /** A distribution, shared by name; the default buckets are latencies in seconds. */
   histogram<L extends string = never>(
     name: string,
     help: string,
     labelNames: readonly L[] = [],
     buckets: readonly number[] = latencySeconds,
   ): Histogram<L> {
+    const known = this.registry.getSingleMetric(name);
+    if (known instanceof Histogram) return known;
     return new Histogram({
       name,
       help,
