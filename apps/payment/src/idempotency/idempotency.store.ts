@@ -48,6 +48,16 @@ export async function storeAnswer(transaction: ISql, id: string, answer: StoredA
     update idempotency set status = ${answer.status}, answer = ${answer.body} where id = ${id}`;
 }
 
+/** Keeps a 202 until the final answer is known, unless that is there already. */
+export async function storeAccepted(sql: ISql, id: string, body: string): Promise<void> {
+  await sql`update idempotency set status = 202, answer = ${body} where id = ${id} and status is null`;
+}
+
+/** Forgets a key whose request was refused after all: refusals are not stored, so that it may be tried again. */
+export async function releaseKey(transaction: ISql, id: string): Promise<void> {
+  await transaction`delete from idempotency where id = ${id}`;
+}
+
 /** Deletes up to `limit` rows older than `days`; how many were deleted. */
 export async function forgetOld(sql: ISql, days: number, limit: number): Promise<number> {
   const deleted = await sql`

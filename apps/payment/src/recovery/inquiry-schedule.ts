@@ -1,18 +1,17 @@
-import type { Backoff } from "@payflow/service-kit/retry.ts";
 import { backoffMs } from "@payflow/service-kit/retry.ts";
 
 /** Knobs of the recovery; short ones let a test live through a day of it in seconds. */
-export interface RecoverySchedule {
-  /** From the first call to the first inquiry; also how long the first caller's lease lasts. */
+export interface InquirySchedule {
+  /** From a lost answer to the first inquiry. */
   readonly firstInquiryMs: number;
-  /** Between inquiries at most. They go on for ever. */
+  /** Between two inquiries at most. They go on for ever. */
   readonly maxInquiryMs: number;
-  /** How long whoever took work up may hold it. Must be well above the processor's deadline. */
-  readonly leaseMs: number;
+  /** How long whoever took work up holds it: an inquiry, a score and a call to the processor must fit in. */
+  readonly recoveryLeaseMs: number;
 }
 
 /** Milliseconds until the next inquiry, after the given number of inquiries that told nothing final. */
-export function nextInquiryMs(schedule: RecoverySchedule, inquiries: number, random = Math.random): number {
-  const backoff: Backoff = { firstMs: schedule.firstInquiryMs * 2, maxMs: schedule.maxInquiryMs };
+export function nextInquiryMs(schedule: InquirySchedule, inquiries: number, random = Math.random): number {
+  const backoff = { firstMs: schedule.firstInquiryMs * 2, maxMs: schedule.maxInquiryMs };
   return backoffMs(backoff, Math.max(1, inquiries), random);
 }
