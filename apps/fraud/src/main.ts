@@ -1,10 +1,11 @@
 import { consumerGroups } from "@payflow/contracts/events.ts";
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { connectDatabase, isTransient } from "@payflow/service-kit/database.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
 import { connectRedis } from "@payflow/service-kit/redis.ts";
+import { retry } from "@payflow/service-kit/retry.ts";
 import { runService } from "@payflow/service-kit/service.ts";
 import { fraudSettings } from "./config.ts";
 import { consume, consumers } from "./consumers.ts";
@@ -26,6 +27,7 @@ const redisTimeoutMs = 1_000;
 const maxBatch = 256;
 /** Nothing waits for what fraud makes of events, so they may come in larger batches. */
 const lingerMs = 50;
+const warmUpBackoff = { firstMs: 20, maxMs: 200, attempts: 10 };
 
 await runService(
   {
@@ -83,7 +85,8 @@ await runService(
         config.UPKEEP_INTERVAL_SECONDS * 1_000,
       );
       scope.defer("upkeep", () => upkeep.stop());
-      await warmUp(scoring).catch((error) => {
+      // The connections are still being made.
+      await retry(() => warmUp(scoring), isTransient, warmUpBackoff).catch((error) => {
         logger.warn({ err: error }, "could not warm up; the first scores will be slower");
       });
 
