@@ -6,7 +6,8 @@ export interface EventuallyOptions {
 }
 
 /**
- * Runs a check again and again until it neither throws nor answers `false`, and returns what it answered. When time
+ * Runs a check again and again until it neither throws nor answers `false`, and returns what it answered.
+ * When time
  * is up it throws what the last try threw.
  */
 export async function eventually<T>(
@@ -18,7 +19,8 @@ export async function eventually<T>(
     let failure: unknown;
     try {
       const answer = await check();
-      // The comparison beside it is what the narrower type says; the compiler does not follow it for a type variable.
+      // The comparison beside it is what the narrower type says; the compiler does not follow it for a type
+      // variable.
       if (answer !== false) return answer as Exclude<T, false>;
       failure = new Error(`Still false after ${options.timeoutMs ?? 10_000} ms: ${check}`);
     } catch (error) {

@@ -29,7 +29,8 @@ export interface TestDatabase {
 const rolePassword = "payflow_test";
 
 /**
- * A database of the caller's own, with all of an app's migrations applied. `processor` is the simulated processor's;
+ * A database of the caller's own, with all of an app's migrations applied. `processor` is the simulated
+ * processor's;
  * a definition of its own serves tests that bring their migrations. The server is the one that
  * PAYFLOW_TEST_POSTGRES_URL names, else one that lives as long as this process.
  */
@@ -60,7 +61,10 @@ function platformDatabase(name: string): DatabaseDefinition {
 
 let started: Promise<string> | undefined;
 
-/** Test files of one process do not share modules, but they share the environment: the first one's server serves all. */
+/**
+ * Test files of one process do not share modules, but they share the environment: the first one's server
+ * serves all.
+ */
 async function serverUrl(): Promise<string> {
   const given = process.env.PAYFLOW_TEST_POSTGRES_URL;
   if (given !== undefined && given !== "") return given;
@@ -71,7 +75,10 @@ async function serverUrl(): Promise<string> {
   return started;
 }
 
-/** Starts a server that ends with this process; answers the superuser's URL. Tests need no protection from a power cut. */
+/**
+ * Starts a server that ends with this process; answers the superuser's URL. Tests need no protection from a
+ * power cut.
+ */
 export async function startTestPostgres(): Promise<string> {
   const folder = temporaryFolder();
   const dataDirectory = path.join(folder, "postgres");
@@ -86,7 +93,10 @@ export async function startTestPostgres(): Promise<string> {
   return postgresUrl({ port }, "postgres", password, "postgres");
 }
 
-/** Migrating takes a second, copying a migrated database a few hundredths: each set of migrations is run once a server. */
+/**
+ * Migrating takes a second, copying a migrated database a few hundredths: each set of migrations is run
+ * once a server.
+ */
 async function ensureTemplate(admin: Sql, server: URL, definition: DatabaseDefinition): Promise<string> {
   const template = `payflow_template_${definition.name}_${fingerprint(definition.migrations)}`;
   const draft = `${template}_draft`;

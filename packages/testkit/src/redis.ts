@@ -19,7 +19,8 @@ export interface TestRedisPair {
 }
 
 /**
- * Two Redis servers of the caller's own, set up like an installation's cache and durable one. A server starts in a
+ * Two Redis servers of the caller's own, set up like an installation's cache and durable one. A server
+ * starts in a
  * few hundredths of a second, and a test may stop or flush its own without disturbing any other.
  */
 export async function testRedis(): Promise<TestRedisPair> {

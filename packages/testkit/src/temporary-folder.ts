@@ -6,13 +6,17 @@ const prefix = "payflow-test-";
 let folder: string | undefined;
 const endings: (() => void)[] = [];
 
-/** Registers what must have ended before this process's folder is removed. Runs when the process ends; must not wait. */
+/**
+ * Registers what must have ended before this process's folder is removed. Runs when the process ends; must
+ * not wait.
+ */
 export function beforeRemoval(end: () => void): void {
   endings.push(end);
 }
 
 /**
- * A folder of this process's own, which goes with it. Under `bun test`, which runs no exit handlers, and after a kill
+ * A folder of this process's own, which goes with it. Under `bun test`, which runs no exit handlers, and
+ * after a kill
  * the next process removes it; the servers in it are ended by the kernel in any case.
  */
 export function temporaryFolder(): string {

@@ -34,7 +34,8 @@ test("a role of one database cannot enter another app's database", async () => {
     (error: unknown) => error,
   );
   closing.push(own.drop);
-  // The fixture's migrations grant to fixture_service, which exists in the whole server, so both could be made.
+  // The fixture's migrations grant to fixture_service, which exists in the whole server, so both could be
+  // made.
   if (other instanceof Error || typeof other !== "object" || other === null) throw other;
   const intruder = new URL(own.serviceUrl);
   intruder.username = "stranger_service";
