@@ -13,7 +13,7 @@ import { insertOperation, lockPayment, openKind, postponeOperation } from "./ope
 
 export interface Operate extends DriveOperation {
   /** How long the first caller holds an operation; after that it counts as dead. */
-  readonly leaseMs: number;
+  readonly firstLeaseMs: number;
   /** When a lost or late answer of the processor is first asked for again. */
   readonly firstInquiryMs: number;
   /** Takes over work that goes on after its request was answered. */
@@ -92,7 +92,7 @@ function ignoreRefusal(error: unknown): void {
  * locked meanwhile, so that of two at once the second sees the first and is refused.
  */
 export function claimOperation(
-  deps: Pick<Operate, "sql" | "leaseMs">,
+  deps: Pick<Operate, "sql" | "firstLeaseMs">,
   tenant: TenantContext,
   request: OperationRequest,
 ): Promise<OperationClaim> {
@@ -113,9 +113,9 @@ export function claimOperation(
       amount: movesMoney ? (request.amount ?? payment.amount) : null,
       requestId: tenant.requestId,
       idempotencyKey: request.key.id,
-      leaseMs: deps.leaseMs,
+      leaseMs: deps.firstLeaseMs,
     });
-    const hold = holdFrom(askedAt, operation.fence, deps.leaseMs);
+    const hold = holdFrom(askedAt, operation.fence, deps.firstLeaseMs);
     return { kind: "opened", operation, payment, hold };
   });
 }

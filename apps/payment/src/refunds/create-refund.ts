@@ -14,7 +14,7 @@ import { newRefundId, reserveRefund } from "./reserve-refund.ts";
 
 export interface CreateRefund extends DriveRefund {
   /** How long the first caller holds a refund; after that it counts as dead. */
-  readonly leaseMs: number;
+  readonly firstLeaseMs: number;
   /** When a lost or late answer of the processor is first asked for again. */
   readonly firstInquiryMs: number;
   /** Takes over work that goes on after its request was answered. */
@@ -70,7 +70,7 @@ async function acceptRefund(sql: Sql | TransactionSql, refund: RefundRow): Promi
 
 /** Reserves the money, with the idempotency row and the event, before anything is asked of the processor. */
 export function claimRefund(
-  deps: Pick<CreateRefund, "sql" | "leaseMs">,
+  deps: Pick<CreateRefund, "sql" | "firstLeaseMs">,
   tenant: TenantContext,
   request: RefundRequest,
 ): Promise<RefundClaim> {
@@ -87,11 +87,11 @@ export function claimRefund(
       requestId: tenant.requestId,
       idempotencyKey: request.key.id,
       flagEventId: null,
-      leaseMs: deps.leaseMs,
+      leaseMs: deps.firstLeaseMs,
       ...(tenant.traceparent === undefined ? {} : { traceparent: tenant.traceparent }),
     });
     if (refund === null) throw await refusal(transaction, tenant, request);
-    return { kind: "reserved", refund, hold: holdFrom(askedAt, refund.fence, deps.leaseMs) };
+    return { kind: "reserved", refund, hold: holdFrom(askedAt, refund.fence, deps.firstLeaseMs) };
   });
 }
 
