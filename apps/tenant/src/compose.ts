@@ -1,0 +1,91 @@
+import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
+import type { Logger } from "@payflow/service-kit/logging.ts";
+import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import { createCursors } from "@payflow/service-kit/paging.ts";
+import { connectRedis } from "@payflow/service-kit/redis.ts";
+import type { Scope } from "@payflow/service-kit/scope.ts";
+import { createApiKeyStore } from "./api-keys/api-keys.store.ts";
+import { keySecrets } from "./api-keys/stored-value.ts";
+import { createChangeLog } from "./changes/change-log.store.ts";
+import { createPublishedStore } from "./changes/published-state.store.ts";
+import { ChangePublisher } from "./changes/publisher.ts";
+import type { TenantConfig } from "./config.ts";
+import type { InternalServerDependencies, ServerDependencies } from "./server.ts";
+import { createTenantStore } from "./tenants/tenants.store.ts";
+import { transactions } from "./transaction.ts";
+import { KeyUsage } from "./verification/key-usage.ts";
+import { createVerificationStore } from "./verification/verification.store.ts";
+import { verifyKeys } from "./verification/verify-keys.ts";
+
+export interface Surroundings {
+  readonly config: TenantConfig;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly scope: Scope;
+}
+
+/** Everything of the app but the relay and the ports: tests drive the same composition that the process runs. */
+export function composeTenant({ config, logger, metrics, scope }: Surroundings) {
+  const secrets = keySecrets(
+    { version: config.API_KEY_SECRET_VERSION, secret: config.API_KEY_SECRET },
+    config.API_KEY_PREVIOUS_SECRETS,
+  );
+  const database = scope.use(
+    "database",
+    connectDatabase(config.DATABASE_URL, { name: "tenant", max: config.DATABASE_POOL }),
+  );
+  const redis = connectRedis(config.REDIS_URL, "tenant", logger, { commandTimeout: 300 });
+  scope.defer("cache Redis", () => redis.disconnect());
+  const published = createPublishedStore(redis);
+  const changeLog = createChangeLog(database);
+  const tenants = createTenantStore(database);
+  const verification = createVerificationStore(database);
+  const usage = scope.use(
+    "key usage",
+    new KeyUsage({ verification, published, secrets, logger, flushMs: config.LAST_USED_FLUSH_MS }),
+  );
+  const publisher = scope.use(
+    "change publisher",
+    new ChangePublisher({ changeLog, published, logger, metrics, heartbeatMs: config.CHANGE_HEARTBEAT_MS }),
+  );
+  const verify = { verification, published, epoch: () => publisher.epoch, secrets, usage };
+  const { authenticator, rateLimiter } = scope.use(
+    "tenant access",
+    connectTenantAccess({
+      redisUrl: config.REDIS_URL,
+      tenantServiceUrl: config.TENANT_SERVICE_URL,
+      internalSecret: config.INTERNAL_SERVICE_SECRET,
+      logger,
+      metrics,
+      ask: (keys) => verifyKeys(verify, keys),
+      markUsedEveryMs: config.LAST_USED_FLUSH_MS,
+    }),
+  );
+  const common = { tenants, logger, metrics };
+  const server: ServerDependencies = {
+    ...common,
+    authenticator,
+    rateLimiter,
+    adminToken: config.ADMIN_TOKEN,
+    registration: config.TENANT_REGISTRATION,
+    transact: transactions(database),
+    keys: createApiKeyStore(database),
+    secrets,
+    changeLog,
+    cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
+    announce: () => publisher.wake(),
+    notifier: createInternalClient({
+      service: "The notifier service",
+      baseUrl: config.NOTIFIER_SERVICE_URL,
+      secret: config.INTERNAL_SERVICE_SECRET,
+    }),
+  };
+  const internal: InternalServerDependencies = {
+    ...common,
+    ...verify,
+    internalSecret: config.INTERNAL_SERVICE_SECRET,
+  };
+  return { database, publisher, usage, server, internal };
+}

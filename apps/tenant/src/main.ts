@@ -1,0 +1,28 @@
+import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
+import { runService } from "@payflow/service-kit/service.ts";
+import { composeTenant } from "./compose.ts";
+import { tenantSettings } from "./config.ts";
+import { createInternalServer, createServer } from "./server.ts";
+
+await runService(
+  {
+    name: "tenant",
+    settings: tenantSettings,
+    start: async (context) => {
+      const { config, logger, metrics, scope } = context;
+      const { database, publisher, usage, server, internal } = composeTenant(context);
+      const bus = scope.use("event bus", await openEventBus(config, { service: "tenant", logger, metrics }));
+      const relay = startRelay({ sql: database.sql, bus, service: "tenant", logger, metrics });
+      scope.defer("outbox relay", () => relay.stop());
+      publisher.start();
+      usage.start();
+      return {
+        publicApp: createServer(server),
+        internalApp: createInternalServer(internal),
+        readiness: [{ name: "postgresql", check: () => database.sql`select 1` }],
+      };
+    },
+  },
+  process.env,
+);

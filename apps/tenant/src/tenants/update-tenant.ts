@@ -1,0 +1,34 @@
+import type { TenantContext } from "@payflow/contracts/access.ts";
+import { DomainError } from "@payflow/contracts/errors.ts";
+import type { TenantRow } from "../schema.ts";
+import type { Transact } from "../transaction.ts";
+import { tenantChanged } from "./tenant-event.ts";
+import type { UpdateTenantBody } from "./tenants.contract.ts";
+import type { TenantStore } from "./tenants.store.ts";
+
+export interface UpdateTenant {
+  readonly transact: Transact;
+  readonly tenants: TenantStore;
+}
+
+/** The tenant a key belongs to. */
+export async function readOwnTenant(deps: UpdateTenant, context: TenantContext): Promise<TenantRow> {
+  const row = await deps.tenants.find(context.tenantId);
+  if (row === undefined) throw new DomainError("not_found");
+  return row;
+}
+
+/** Changes name or address; what is left out stays. No key's rights depend on them. */
+export function updateTenant(
+  deps: UpdateTenant,
+  context: TenantContext,
+  request: UpdateTenantBody,
+): Promise<TenantRow> {
+  return deps.transact(async (transaction) => {
+    const known = await deps.tenants.lock(transaction, context.tenantId);
+    if (known === undefined) throw new DomainError("not_found");
+    const row = await deps.tenants.update(transaction, context.tenantId, request);
+    await deps.tenants.addEvent(transaction, tenantChanged(row, "updated", context.requestId));
+    return row;
+  });
+}

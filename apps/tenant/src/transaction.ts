@@ -1,0 +1,16 @@
+import type { EventEnvelope } from "@payflow/contracts/events.ts";
+import { type Database, isRetriableTransaction } from "@payflow/service-kit/database.ts";
+import { retry } from "@payflow/service-kit/retry.ts";
+
+export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
+
+/** Runs what must happen together or not at all; a deadlock's victim is run again from its beginning. */
+export type Transact = <T>(run: (transaction: Transaction) => Promise<T>) => Promise<T>;
+
+export function transactions({ db }: Database): Transact {
+  return (run) =>
+    retry(() => db.transaction(run), isRetriableTransaction, { firstMs: 5, maxMs: 100, attempts: 6 });
+}
+
+/** Puts an event into the outbox, within the transaction of the change it tells of. */
+export type AddEvent = (transaction: Transaction, event: EventEnvelope) => Promise<void>;
