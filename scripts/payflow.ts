@@ -1,5 +1,7 @@
 import { Command } from "commander";
+import { demoCommand } from "./commands/demo.ts";
 import { downCommand } from "./commands/down.ts";
+import { generateCommand } from "./commands/generate.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { resetCommand } from "./commands/reset.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -14,7 +16,9 @@ const program = new Command("payflow")
   .addCommand(resetCommand())
   .addCommand(statusCommand())
   .addCommand(logsCommand())
-  .addCommand(testCommand());
+  .addCommand(demoCommand())
+  .addCommand(testCommand())
+  .addCommand(generateCommand());
 
 try {
   await program.parseAsync();

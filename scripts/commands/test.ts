@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import { runTests } from "../test-run/run.ts";
 
 interface TestFlags {
   readonly thorough?: true;
@@ -13,6 +12,7 @@ export function testCommand(): Command {
     .argument("[pattern]", "only test files whose path contains this, without the static checks")
     .option("--thorough", "more rounds where a test has a number of them")
     .action(async (pattern: string | undefined, flags: TestFlags) => {
+      const { runTests } = await import("../test-run/run.ts");
       const isPassed = await runTests({ pattern, isThorough: flags.thorough === true });
       if (!isPassed) process.exitCode = 1;
     });

@@ -6,7 +6,10 @@ const file = path.join(repositoryRoot, "node_modules/.cache/payflow-test-duratio
 /** A job never seen is taken for a long one, so that it does not come last and keep everyone waiting. */
 const unknownMs = 60_000;
 
-/** How long each job took when it ran last: the longest start first, which keeps all processors busy to the end. */
+/**
+ * How long each job took when it ran last: the longest start first, which keeps all processors busy to the
+ * end.
+ */
 export class Durations {
   readonly #known: Record<string, number> = readKnown();
 

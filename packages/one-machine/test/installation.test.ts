@@ -147,7 +147,7 @@ test("a port that another installation shares out on purpose counts as taken", a
   );
 }, 60_000);
 
-test("an app with a wrong configuration ends the start with its own words, and nothing stays behind", async () => {
+test("an app with a wrong configuration ends the start, says why, and leaves nothing behind", async () => {
   const state = path.join(folder, "wrong");
   for (const problem of ["configuration", "crash"]) {
     const failing = start({ state, env: (app) => (app === "beta" ? { FIXTURE_PROBLEM: problem } : {}) });
@@ -158,7 +158,7 @@ test("an app with a wrong configuration ends the start with its own words, and n
   }
 }, 60_000);
 
-test("when the supervisor is killed, everything ends with it, and the next start finds its data", async () => {
+test("when the supervisor is killed everything ends with it, and its data stay", async () => {
   const state = path.join(folder, "killed");
   const portBase = await reservePortBase();
   const supervisor = Bun.spawn(

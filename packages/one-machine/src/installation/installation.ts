@@ -255,7 +255,7 @@ export class Installation {
       if (own.has(port) || (await isPortFree(port))) continue;
       throw new Error(
         `Port ${port}, meant for ${owner}, is taken by another program. ` +
-          `End that program, or choose other ports, for example: ./payflow up --port-base ${portBase + 1_100}`,
+          `End it, or choose other ports, for example: ./payflow up --port-base ${portBase + 1_100}`,
       );
     }
   }

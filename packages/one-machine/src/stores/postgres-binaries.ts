@@ -42,7 +42,8 @@ function packageFolder(): string {
     return path.dirname(path.dirname(realpathSync(Bun.resolveSync(platform, path.dirname(wrapper)))));
   } catch {
     throw new Error(
-      `There are no PostgreSQL binaries for this machine (${platform}). Run "bun install", or use compose.yaml.`,
+      `There are no PostgreSQL binaries for this machine (${platform}). ` +
+        'Run "bun install", or use compose.yaml.',
     );
   }
 }

@@ -21,7 +21,7 @@ function onPath(): string | null {
   if (major >= oldestMajor) return binary;
   throw new Error(
     `${binary} is version ${major}, and PayFlow needs Redis ${oldestMajor} or later. ` +
-      "Put a newer redis-server first on the PATH (https://redis.io/docs/latest/operate/oss_and_stack/install/).",
+      "Put a newer redis-server first on the PATH: https://redis.io/docs/latest/operate/oss_and_stack/install",
   );
 }
 
