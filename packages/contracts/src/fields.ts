@@ -8,9 +8,10 @@ const timestamp =
 
 FormatRegistry.Set("date-time", (text) => timestamp.test(text) && !Number.isNaN(Date.parse(text)));
 FormatRegistry.Set("currency", isCurrency);
-FormatRegistry.Set("ip", (text) => isIP(text) !== 0 && !text.includes("%"));
+// Names of our own: a library of ours registers `ip`, `email` and others for itself, and the last one wins.
+FormatRegistry.Set("ip-address", (text) => isIP(text) !== 0 && !text.includes("%"));
 FormatRegistry.Set(
-  "email",
+  "email-address",
   (text) => text.length <= 254 && /^[^\s@<>",;:\\()[\]]{1,64}@[^\s@<>",;:\\()[\]]{1,255}$/.test(text),
 );
 FormatRegistry.Set("uri", (text) => URL.canParse(text));
@@ -49,13 +50,13 @@ export const Name = text(200, "A name, as people read it.");
 export const Description = text(1_000, "Free text.");
 export const Reason = text(500, "Why, in the caller's words.");
 export const CallerId = text(255, "An id of the caller's own.");
-export const Email = Type.String({ minLength: 3, maxLength: 254, format: "email", pattern: noControl });
+export const Email = Type.String({ minLength: 3, maxLength: 254, format: "email-address", pattern: noControl });
 export const Url = Type.String({ minLength: 1, maxLength: 2_048, format: "uri", pattern: noControl });
 export const Timestamp = Type.String({ format: "date-time", description: "RFC 3339, UTC." });
 export const IpAddress = Type.String({
   minLength: 2,
   maxLength: 45,
-  format: "ip",
+  format: "ip-address",
   description: "IPv4 or IPv6.",
 });
 export const Metadata = Type.Record(
