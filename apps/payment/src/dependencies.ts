@@ -64,6 +64,7 @@ export function createDependencies(parts: Parts) {
     inBackground: (work: Promise<unknown>) => parts.background.add(work),
     onLateFlag: (payment: PaymentRow) => applyFlagsOf({ sql, wakeRecovery: parts.wakeRecovery }, payment.id),
     wakeRecovery: parts.wakeRecovery,
+    onEvents: parts.wakeRelay,
   };
 }
 export type Dependencies = ReturnType<typeof createDependencies>;

@@ -23,6 +23,8 @@ export interface DriveOperation {
   readonly logger: Logger;
   /** The deadline of one call to the processor. */
   readonly processorTimeoutMs: number;
+  /** Called after a commit that left events in the outbox. */
+  readonly onEvents: () => void;
   /** How long an authorization that the processor would not release is left alone, in milliseconds. */
   readonly refusedExpiryMs: number;
 }
@@ -45,7 +47,10 @@ export async function driveOperation(
   isTakenUp: boolean,
 ): Promise<Driven> {
   const outcome = await askProcessor(deps, operation, payment, hold, isTakenUp);
-  return outcome === null ? { kind: "unknown" } : finishOperation(deps, operation, payment, hold, outcome);
+  if (outcome === null) return { kind: "unknown" };
+  const driven = await finishOperation(deps, operation, payment, hold, outcome);
+  if (driven.kind === "done") deps.onEvents();
+  return driven;
 }
 
 async function askProcessor(

@@ -15,3 +15,20 @@ export function nextInquiryMs(schedule: InquirySchedule, inquiries: number, rand
   const backoff = { firstMs: schedule.firstInquiryMs * 2, maxMs: schedule.maxInquiryMs };
   return backoffMs(backoff, Math.max(1, inquiries), random);
 }
+
+/** What a lease has beyond the deadlines it covers: for the database, and for a busy process. */
+const leaseSlackMs = 3_000;
+
+/** The schedule that the settings describe. */
+export function inquirySchedule(config: {
+  readonly FRAUD_TIMEOUT_MS: number;
+  readonly PROCESSOR_TIMEOUT_MS: number;
+  readonly INQUIRY_FIRST_MS: number;
+  readonly INQUIRY_MAX_MS: number;
+}): InquirySchedule {
+  return {
+    firstInquiryMs: config.INQUIRY_FIRST_MS,
+    maxInquiryMs: config.INQUIRY_MAX_MS,
+    recoveryLeaseMs: 2 * config.PROCESSOR_TIMEOUT_MS + config.FRAUD_TIMEOUT_MS + leaseSlackMs,
+  };
+}

@@ -44,6 +44,7 @@ export async function createRefund(
 ): Promise<{ readonly answer: StoredAnswer; readonly isReplay: boolean }> {
   const claim = await claimRefund(deps, tenant, request);
   if (claim.kind === "replayed") return { answer: claim.answer, isReplay: true };
+  deps.onEvents();
   const work = takeRefund(deps, claim.refund, claim.hold);
   if (!request.isAsync) return { answer: await work, isReplay: false };
   deps.inBackground(work);

@@ -14,6 +14,8 @@ export interface DriveRefund {
   readonly processor: Processor;
   /** The deadline of one call to the processor. */
   readonly processorTimeoutMs: number;
+  /** Called after a commit that left events in the outbox. */
+  readonly onEvents: () => void;
 }
 
 /** The answer of a settled refund, whether it succeeded or failed. */
@@ -32,7 +34,10 @@ export async function driveRefund(
   isTakenUp: boolean,
 ): Promise<StoredAnswer | null> {
   const outcome = await askProcessor(deps, refund, hold, isTakenUp);
-  return outcome === null ? null : finishRefund(deps, refund, hold, outcome);
+  if (outcome === null) return null;
+  const answer = await finishRefund(deps, refund, hold, outcome);
+  if (answer !== null) deps.onEvents();
+  return answer;
 }
 
 async function askProcessor(
