@@ -1,0 +1,198 @@
+import {
+  defaultLimits,
+  type Mode,
+  type Scope,
+  scopes,
+  type TenantLimits,
+} from "@payflow/contracts/access.ts";
+import { DomainError } from "@payflow/contracts/errors.ts";
+import { newId } from "@payflow/contracts/ids.ts";
+import { connectDatabase, type Database } from "@payflow/service-kit/database.ts";
+import type { Authenticator } from "@payflow/service-kit/http/access.ts";
+import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
+import { createLogger } from "@payflow/service-kit/logging.ts";
+import { Metrics } from "@payflow/service-kit/metrics.ts";
+import { testPostgres } from "@payflow/testkit/postgres.ts";
+import { createBackground } from "../src/background.ts";
+import { createDependencies, type Parts } from "../src/dependencies.ts";
+import type { PaymentResponse } from "../src/payments/payments.contract.ts";
+import type { Processor } from "../src/processor/processor.ts";
+import { findCharges } from "../src/processor/simulated.store.ts";
+import { simulatedProcessor } from "../src/processor/simulated.ts";
+import { createInternalServer, createServer } from "../src/server.ts";
+import { type FraudServer, startFraud } from "./fraud-server.ts";
+
+const internalSecret = "internal-secret-for-tests-only-0123456789";
+
+export interface TestTenant {
+  readonly id: string;
+  readonly live: string;
+  readonly test: string;
+}
+
+export interface Sent {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body, of whatever shape the test expects. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test asserts the shape it reads.
+  readonly json: any;
+}
+
+export interface Send {
+  readonly key?: string;
+  readonly idempotencyKey?: string;
+  readonly body?: unknown;
+  readonly prefer?: string;
+}
+
+type Config = Partial<Parts["config"]>;
+
+/** Payment on databases of its own, with a fraud server of its own; `replica` adds processes' worth of use cases. */
+export async function startPaymentApp(config: Config = {}) {
+  const [database, processorDatabase] = await Promise.all([
+    testPostgres("payment"),
+    testPostgres("processor"),
+  ]);
+  const fraud = startFraud(internalSecret);
+  const processorConnection = connectDatabase(processorDatabase.serviceUrl, { name: "processor", max: 8 });
+  const tenants = new Map<string, TenantLimits>();
+  const closers: (() => Promise<unknown>)[] = [];
+
+  function replica(options: { processor?: (real: Processor) => Processor; databaseUrl?: string } = {}) {
+    const connection = connectDatabase(options.databaseUrl ?? database.serviceUrl, {
+      name: "payment",
+      max: 8,
+    });
+    closers.push(() => connection.close());
+    const real = simulatedProcessor({ sql: processorConnection.sql, seed: "test", slowMs: 50 });
+    return buildReplica({
+      config,
+      connection,
+      processor: options.processor?.(real) ?? real,
+      fraud,
+      authenticator: authenticatorOf(tenants),
+    });
+  }
+
+  const first = replica();
+  return {
+    ...first,
+    fraud,
+    replica,
+    databaseUrl: database.serviceUrl,
+    adminUrl: database.adminUrl,
+    processorSql: processorConnection.sql,
+    newTenant(limits: Partial<TenantLimits> = {}): TestTenant {
+      const id = newId("ten");
+      tenants.set(id, { ...defaultLimits, ...limits });
+      return { id, live: `pfk_live_${id}`, test: `pfk_test_${id}` };
+    },
+    /** The processor's charges of these payments. */
+    charges: (ids: readonly string[]) => findCharges(processorConnection.sql, ids),
+    async close() {
+      for (const close of closers) await close();
+      await processorConnection.close();
+      fraud.stop();
+      await Promise.all([database.drop(), processorDatabase.drop()]);
+    },
+  };
+}
+export type PaymentApp = Awaited<ReturnType<typeof startPaymentApp>>;
+
+interface ReplicaParts {
+  readonly config: Config;
+  readonly connection: Database;
+  readonly processor: Processor;
+  readonly fraud: FraudServer;
+  readonly authenticator: Authenticator;
+}
+
+function buildReplica(parts: ReplicaParts) {
+  const logger = createLogger("payment-test", process.env.LOG_LEVEL ?? "silent");
+  const metrics = new Metrics("payment-test");
+  const background = createBackground(logger);
+  const deps = createDependencies({
+    config: {
+      FRAUD_TIMEOUT_MS: 2_000,
+      PROCESSOR_TIMEOUT_MS: 2_000,
+      AUTHORIZATION_SECONDS: 604_800,
+      INQUIRY_FIRST_MS: 5_000,
+      INTERNAL_SERVICE_SECRET: internalSecret,
+      ...parts.config,
+    },
+    database: parts.connection,
+    processor: parts.processor,
+    fraud: createInternalClient({ service: "fraud", baseUrl: parts.fraud.url, secret: internalSecret }),
+    background,
+    logger,
+    metrics,
+    wakeRelay: () => {},
+    wakeRecovery: () => {},
+  });
+  const server = createServer({ ...deps, authenticator: parts.authenticator, adminToken: "admin" });
+  const internal = createInternalServer({ ...deps, internalSecret });
+  return {
+    deps,
+    sql: parts.connection.sql,
+    background,
+    send: (method: string, path: string, send: Send = {}) => ask(server, method, path, send),
+    /** A payment of 1,000 in EUR, changed by `body`, under a key of its own. */
+    pay(
+      key: string,
+      body: Record<string, unknown> = {},
+      send: Send = {},
+    ): Promise<Sent & { json: PaymentResponse }> {
+      return ask(server, "POST", "/payments", {
+        key,
+        idempotencyKey: crypto.randomUUID(),
+        ...send,
+        body: { amount: 1_000, currency: "EUR", ...body },
+      });
+    },
+    sendInternal: (method: string, path: string, body?: unknown) =>
+      ask(internal, method, path, { body }, { "x-internal-token": internalSecret }),
+  };
+}
+
+async function ask(
+  server: { handle(request: Request): Promise<Response> },
+  method: string,
+  path: string,
+  send: Send,
+  extra: Record<string, string> = {},
+): Promise<Sent> {
+  const headers = new Headers(extra);
+  if (send.key !== undefined) headers.set("x-api-key", send.key);
+  if (send.idempotencyKey !== undefined) headers.set("idempotency-key", send.idempotencyKey);
+  if (send.prefer !== undefined) headers.set("prefer", send.prefer);
+  if (send.body !== undefined) headers.set("content-type", "application/json");
+  const response = await server.handle(
+    new Request(`http://payment.test${path}`, {
+      method,
+      headers,
+      ...(send.body === undefined ? {} : { body: JSON.stringify(send.body) }),
+    }),
+  );
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: text === "" ? null : JSON.parse(text),
+  };
+}
+
+/** Keys are `pfk_<mode>_<tenant>`, followed by `_read` for one that may only read. */
+function authenticatorOf(tenants: ReadonlyMap<string, TenantLimits>): Authenticator {
+  return {
+    async authenticate(apiKey) {
+      const [, mode, id, isReader] = /^pfk_(live|test)_(ten_[0-9a-z]+)(_read)?$/.exec(apiKey) ?? [];
+      const limits = tenants.get(id ?? "");
+      if (id === undefined || limits === undefined) throw new DomainError("invalid_api_key");
+      const allowed: readonly Scope[] = isReader === undefined ? scopes : ["payments:read"];
+      // The expression above allows no other mode.
+      return { tenantId: id, mode: mode as Mode, keyId: "key_test", scopes: allowed, limits };
+    },
+  };
+}
