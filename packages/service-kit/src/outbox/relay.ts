@@ -84,8 +84,11 @@ class OutboxRelay implements Relay {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wakeup.give();
+
     await this.#loops;
+
     await this.#bell.close();
+
     await this.#share.leave().catch((error) => this.#report(error));
   }
 
@@ -99,13 +102,18 @@ class OutboxRelay implements Relay {
         const count = await this.#sendOnce();
         this.#failures = 0;
         if (count === 0) await taken.given(this.#options.pollMs ?? 100);
-        else if (count < this.#batchSize / 2) await pause(startedAtMs + lingerMs - performance.now(), signal);
+        else if (count < this.#batchSize / 2) await this.#linger(startedAtMs);
       } catch (error) {
         this.#report(error);
         this.#failures += 1;
         await pause(backoffMs({ firstMs: 50, maxMs: 1_000 }, this.#failures), signal);
       }
     }
+  }
+
+  async #linger(startedAtMs: number): Promise<void> {
+    const restMs = startedAtMs + lingerMs - performance.now();
+    if (restMs > 0) await pause(restMs, this.#stopping.signal);
   }
 
   async #round(nowMs: number): Promise<void> {
