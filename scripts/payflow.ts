@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { benchCommand } from "./commands/bench.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { downCommand } from "./commands/down.ts";
 import { generateCommand } from "./commands/generate.ts";
@@ -18,6 +19,7 @@ const program = new Command("payflow")
   .addCommand(logsCommand())
   .addCommand(demoCommand())
   .addCommand(testCommand())
+  .addCommand(benchCommand())
   .addCommand(generateCommand());
 
 try {
