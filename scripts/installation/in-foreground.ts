@@ -1,5 +1,7 @@
+import path from "node:path";
 import { Installation } from "@payflow/one-machine/installation/installation.ts";
 import { readSettings, type Settings, writeSettings } from "@payflow/one-machine/installation/state.ts";
+import { rotateLogs } from "@payflow/one-machine/processes/log-rotation.ts";
 import { summary } from "../commands/summary.ts";
 import { followLogs } from "./log-follower.ts";
 
@@ -15,6 +17,7 @@ export async function runInForeground(state: string, settings: Settings): Promis
   const installation = new Installation({ state, settings, say: (line) => console.log(`  ${line}`) });
   const ended = endOnSignal(installation);
   applyOnSignal(installation);
+  rotateLogs(path.join(installation.state, "logs"));
 
   console.log(`Starting PayFlow in ${installation.state}`);
   await installation.start().catch((error: unknown) => {

@@ -1,0 +1,263 @@
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { platform } from "@payflow/one-machine/installation/apps.ts";
+import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
+import { readRunRecord, runningRecord } from "@payflow/one-machine/installation/state.ts";
+import { isAlive } from "@payflow/one-machine/processes/child.ts";
+import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
+import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
+import { eventually } from "@payflow/testkit/eventually.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "payflow-command-test-"));
+chmodSync(folder, 0o711);
+const states: string[] = [];
+const patienceMs = 120_000;
+
+afterEach(async () => {
+  for (const state of states.splice(0)) await payflow("down", "--state", state);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Result {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+async function payflow(...flags: string[]): Promise<Result> {
+  const child = Bun.spawn([path.join(repositoryRoot, "payflow"), ...flags], {
+    cwd: folder,
+    env: { ...process.env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { exitCode: await child.exited, output: stdout + stderr };
+}
+
+function newState(name: string): string {
+  const state = path.join(folder, name);
+  states.push(state);
+  return state;
+}
+
+async function up(state: string, ...flags: string[]): Promise<Result> {
+  return payflow("up", "--detach", "--state", state, ...flags);
+}
+
+/** Every process of the installation, the supervisor among them. */
+function processesOf(state: string) {
+  const record = readRunRecord(state);
+  if (record === null) throw new Error(`Nothing is recorded in ${state}.`);
+  const children = record.processes.map(({ pid, startedAt }) => ({
+    pid: pid ?? 0,
+    startedAt: startedAt ?? "",
+  }));
+  return [record.supervisor, ...children];
+}
+
+test(
+  "up, status, logs, a second up, more replicas, down, and up again with the data still there",
+  async () => {
+    const state = newState("story");
+    const portBase = await reservePortBase();
+    const first = await up(state, "--port-base", `${portBase}`);
+    expect(first).toMatchObject({ exitCode: 0 });
+    for (const words of [
+      "payment-1 ready",
+      `http://127.0.0.1:${portBase}/docs`,
+      "admin-token",
+      "tenants/register",
+    ]) {
+      expect(first.output).toContain(words);
+    }
+    const processes = processesOf(state);
+    expect(processes.filter(isAlive)).toHaveLength(9);
+
+    const registered = await fetch(`http://127.0.0.1:${portBase + 3}/tenants/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ name: "Acme", email: "owner@acme.example" }),
+    });
+    expect(registered.status).toBe(201);
+    const { api_key: apiKey } = (await registered.json()) as { api_key: string }; // Checked by its use below.
+
+    const status = await payflow("status", "--state", state);
+    expect(status.exitCode).toBe(0);
+    expect(status.output).toMatch(/payment-1 +ready +\d+ +\d+ +0 +\d+ MiB/);
+    const total = Number(/total +(\d+) MiB/.exec(status.output)?.[1]);
+    expect(total).toBeGreaterThan(50);
+    expect(total).toBeLessThan(900);
+    expect((await payflow("logs", "payment", "--state", state)).output).toMatch(/^payment-1 +\| /m);
+
+    const second = await up(state, "--port-base", `${portBase}`);
+    expect(second).toMatchObject({ exitCode: 0 });
+    expect(second.output).toContain("already running");
+    expect(processesOf(state)).toEqual(processes);
+
+    const more = await up(state, "--replicas", "2");
+    expect(more).toMatchObject({ exitCode: 0 });
+    expect(more.output).toContain("2 replicas");
+    expect(processesOf(state).filter(isAlive)).toHaveLength(14);
+
+    const all = processesOf(state);
+    expect(await payflow("down", "--state", state)).toMatchObject({ exitCode: 0 });
+    expect(all.filter(isAlive)).toBeEmpty();
+    expect((await payflow("status", "--state", state)).exitCode).toBe(1);
+
+    // Flags are remembered: the same ports and two replicas again.
+    expect(await up(state)).toMatchObject({ exitCode: 0 });
+    expect(processesOf(state)).toHaveLength(14);
+    const me = await fetch(`http://127.0.0.1:${portBase + 3}/tenants/me`, {
+      headers: { "x-api-key": apiKey },
+    });
+    expect(me.status).toBe(200);
+    releasePortBase(portBase);
+  },
+  patienceMs,
+);
+
+test(
+  "two installations run side by side on neighbouring port bases",
+  async () => {
+    const portBase = await reservePortBase();
+    const [one, other] = [newState("one"), newState("other")];
+    const results = await Promise.all([
+      up(one, "--port-base", `${portBase}`),
+      up(other, "--port-base", `${await reservePortBase()}`),
+    ]);
+    expect(results.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    expect(runningRecord(one)?.phase).toBe("running");
+    expect(runningRecord(other)?.phase).toBe("running");
+    releasePortBase(portBase);
+  },
+  patienceMs,
+);
+
+test(
+  "a taken port is a clear error, and nothing is left running",
+  async () => {
+    const state = newState("taken");
+    const portBase = await reservePortBase();
+    const taken = createServer().listen(portBase + 2, "127.0.0.1");
+    await eventually(() => taken.listening);
+    const result = await up(state, "--port-base", `${portBase}`);
+    taken.close();
+    expect(result.exitCode).toBe(1);
+    expect(result.output).toContain(`Port ${portBase + 2}, meant for the notifier app, is taken`);
+    expect(runningRecord(state)).toBeNull();
+    releasePortBase(portBase);
+  },
+  patienceMs,
+);
+
+test(
+  "after kill -9 of the supervisor everything ends, and the next up works at once",
+  async () => {
+    const state = newState("killed");
+    const portBase = await reservePortBase();
+    expect(await up(state, "--port-base", `${portBase}`)).toMatchObject({ exitCode: 0 });
+    const processes = processesOf(state);
+    process.kill(processes[0]?.pid ?? 0, "SIGKILL");
+    expect(await up(state)).toMatchObject({ exitCode: 0 });
+    expect(processes.filter(isAlive)).toBeEmpty();
+    releasePortBase(portBase);
+  },
+  patienceMs,
+);
+
+test(
+  "up in the foreground ends everything on SIGINT, also in the middle of starting",
+  async () => {
+    const state = newState("foreground");
+    const portBase = `${await reservePortBase()}`;
+    for (const phase of ["starting", "running"]) {
+      const child = Bun.spawn(
+        [path.join(repositoryRoot, "payflow"), "up", "--state", state, "--port-base", portBase],
+        { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: { ...process.env } },
+      );
+      await eventually(
+        () => {
+          const record = readRunRecord(state);
+          return record?.phase === phase && record.processes.length > 0;
+        },
+        { timeoutMs: 60_000, everyMs: 5 },
+      );
+      const processes = processesOf(state);
+      child.kill("SIGINT");
+      expect(await child.exited).toBe(0);
+      expect(processes.filter(isAlive)).toBeEmpty();
+      expect(readRunRecord(state)).toBeNull();
+    }
+    releasePortBase(Number(portBase));
+  },
+  patienceMs,
+);
+
+test(
+  "reset deletes a state only when told so, and never a folder that is none",
+  async () => {
+    const state = newState("reset");
+    const portBase = await reservePortBase();
+    expect(await up(state, "--port-base", `${portBase}`)).toMatchObject({ exitCode: 0 });
+    const hesitant = await payflow("reset", "--state", state);
+    expect(hesitant).toMatchObject({ exitCode: 1 });
+    expect(hesitant.output).toContain("--yes");
+    expect(runningRecord(state)?.phase).toBe("running");
+    const processes = processesOf(state);
+    expect(await payflow("reset", "--yes", "--state", state)).toMatchObject({ exitCode: 0 });
+    expect(processes.filter(isAlive)).toBeEmpty();
+    expect(existsSync(state)).toBe(false);
+    const other = await payflow("reset", "--yes", "--state", folder);
+    expect(other.exitCode).toBe(1);
+    expect(existsSync(folder)).toBe(true);
+    releasePortBase(portBase);
+  },
+  patienceMs,
+);
+
+test("every command explains itself, and a wrong flag is an error", async () => {
+  for (const command of ["up", "down", "reset", "status", "logs", "demo", "test", "bench", "generate"]) {
+    const help = await payflow(command, "--help");
+    expect(help).toMatchObject({ exitCode: 0 });
+    expect(help.output).toContain(`Usage: payflow ${command}`);
+  }
+  expect((await payflow("up", "--replicas", "many")).exitCode).toBe(1);
+  expect((await payflow("up", "--replicas", "9", "--state", newState("nine"))).output).toContain(
+    "from 1 to 8",
+  );
+  expect((await payflow("fly")).exitCode).toBe(1);
+});
+
+test(
+  "no secret of an installation stands in its logs or on a command line",
+  async () => {
+    const state = newState("secrets");
+    const portBase = await reservePortBase();
+    expect(await up(state, "--port-base", `${portBase}`)).toMatchObject({ exitCode: 0 });
+    const secrets: Record<string, unknown> = JSON.parse(
+      readFileSync(path.join(state, "secrets.json"), "utf8"),
+    );
+    const texts = Object.entries(secrets)
+      .filter(([name]) => name !== "installationId")
+      .flatMap(([, value]) => (typeof value === "string" ? [value] : Object.values(value ?? {})));
+    expect(texts.length).toBeGreaterThan(10);
+    const written = readdirSync(path.join(state, "logs")).map((name) =>
+      readFileSync(path.join(state, "logs", name), "utf8"),
+    );
+    const commandLines = processesOf(state).map(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+    for (const text of texts) {
+      expect([...written, ...commandLines].filter((one) => one.includes(text))).toBeEmpty();
+    }
+    expect(platform.apps.length).toBe(5);
+    expect(new PortPlan(portBase).postgres).toBe(portBase + 2_000);
+    releasePortBase(portBase);
+  },
+  patienceMs,
+);
