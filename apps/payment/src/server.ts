@@ -1,3 +1,6 @@
+import type { ConsumerGroup } from "@payflow/contracts/events.ts";
+import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
+import { deadLetterRoutes } from "@payflow/service-kit/bus/dead-letters.ts";
 import type { Authenticator, RateLimiter } from "@payflow/service-kit/http/access.ts";
 import { createHttp, createInternalHttp } from "@payflow/service-kit/http/server.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
@@ -11,6 +14,8 @@ import type { CreateRefund } from "./refunds/create-refund.ts";
 import type { ReadRefunds } from "./refunds/read-refunds.ts";
 import { refundRoutes } from "./refunds/refunds.routes.ts";
 import { type ReadSettlements, settlementRoutes } from "./settlements/settlements.routes.ts";
+
+export const paymentGroup = "payment" satisfies ConsumerGroup;
 
 export type ServerDependencies = CreatePayment &
   ReadPayments &
@@ -38,6 +43,7 @@ export function createServer(deps: ServerDependencies) {
 }
 
 export interface InternalServerDependencies extends ReadSettlements {
+  readonly bus: EventBus;
   readonly internalSecret: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -46,5 +52,8 @@ export interface InternalServerDependencies extends ReadSettlements {
 /** The internal API, not listening yet. */
 export function createInternalServer(deps: InternalServerDependencies) {
   const http = createInternalHttp({ service: "payment", title: "PayFlow payments, internal", ...deps });
-  return http.app().use(settlementRoutes(http, deps));
+  return http
+    .app()
+    .use(settlementRoutes(http, deps))
+    .use(deadLetterRoutes(http, { bus: deps.bus, group: paymentGroup }));
 }

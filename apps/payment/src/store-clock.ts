@@ -1,4 +1,9 @@
+import { pause } from "@payflow/service-kit/retry.ts";
 import type { Sql } from "postgres";
+
+const everyMs = 30_000;
+/** Between two tries while PostgreSQL is away. */
+const againMs = 1_000;
 
 /**
  * The store's time, told from this process's monotonic clock: rows made here carry times that agree with those
@@ -18,6 +23,28 @@ export class StoreClock {
     const [row] = await this.#sql<{ ms: number }[]>`
       select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`;
     if (row !== undefined) this.#offsetMs = row.ms - (askedAt + performance.now()) / 2;
+  }
+
+  /** Keeps comparing until stopped. */
+  start(): { stop(): Promise<void> } {
+    const stopping = new AbortController();
+    const running = this.#keepComparing(stopping.signal);
+    return {
+      async stop() {
+        stopping.abort();
+        await running;
+      },
+    };
+  }
+
+  async #keepComparing(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const isCompared = await this.synchronize().then(
+        () => true,
+        () => false,
+      );
+      await pause(isCompared ? everyMs : againMs, signal);
+    }
   }
 
   now(): Date {

@@ -9,6 +9,7 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { connectDatabase, type Database } from "@payflow/service-kit/database.ts";
 import type { Authenticator } from "@payflow/service-kit/http/access.ts";
+import { createInternalHttp } from "@payflow/service-kit/http/server.ts";
 import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
 import { createLogger } from "@payflow/service-kit/logging.ts";
 import { Metrics } from "@payflow/service-kit/metrics.ts";
@@ -19,7 +20,8 @@ import type { PaymentResponse } from "../src/payments/payments.contract.ts";
 import type { Processor } from "../src/processor/processor.ts";
 import { findCharges } from "../src/processor/simulated.store.ts";
 import { simulatedProcessor } from "../src/processor/simulated.ts";
-import { createInternalServer, createServer } from "../src/server.ts";
+import { createServer } from "../src/server.ts";
+import { settlementRoutes } from "../src/settlements/settlements.routes.ts";
 import { type FraudServer, startFraud } from "./fraud-server.ts";
 
 const internalSecret = "internal-secret-for-tests-only-0123456789";
@@ -131,7 +133,8 @@ function buildReplica(parts: ReplicaParts) {
     wakeRecovery: () => {},
   });
   const server = createServer({ ...deps, authenticator: parts.authenticator, adminToken: "admin" });
-  const internal = createInternalServer({ ...deps, internalSecret });
+  const http = createInternalHttp({ service: "payment", title: "internal", logger, metrics, internalSecret });
+  const internal = http.app().use(settlementRoutes(http, deps));
   return {
     deps,
     sql: parts.connection.sql,

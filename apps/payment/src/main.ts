@@ -1,0 +1,114 @@
+import { consumerGroups } from "@payflow/contracts/events.ts";
+import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
+import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
+import { retry } from "@payflow/service-kit/retry.ts";
+import { runService } from "@payflow/service-kit/service.ts";
+import { createBackground } from "./background.ts";
+import { paymentSettings } from "./config.ts";
+import { consume, consumers } from "./consumers.ts";
+import { createDependencies } from "./dependencies.ts";
+import { startForgetting } from "./idempotency/forget-answers.ts";
+import { simulatedProcessor } from "./processor/simulated.ts";
+import { inquirySchedule } from "./recovery/inquiry-schedule.ts";
+import { createRecovery } from "./recovery/recovery.ts";
+import { createInternalServer, createServer, paymentGroup } from "./server.ts";
+
+/** Pieces of each kind of open work that one process takes up at once. */
+const recoveryCapacity = 64;
+const maxBatch = 256;
+const relayConnections = 3;
+const processorConnections = 6;
+/** How long a start waits for fraud to be warm; payments go on without it. */
+const warmUpBackoff = { firstMs: 50, maxMs: 500, attempts: 8 };
+
+await runService(
+  {
+    name: "payment",
+    settings: paymentSettings,
+    start: async ({ config, logger, metrics, scope }) => {
+      const connect = (url: string, name: string, max: number) =>
+        scope.use(`database of ${name}`, connectDatabase(url, { name, max }));
+      const database = connect(config.DATABASE_URL, "payment", config.DATABASE_POOL);
+      const relayDatabase = connect(config.DATABASE_URL, "payment-relay", relayConnections);
+      const processorDatabase = connect(config.PROCESSOR_DATABASE_URL, "processor", processorConnections);
+      const { INTERNAL_SERVICE_SECRET: internalSecret } = config;
+      const access = scope.use(
+        "tenant access",
+        connectTenantAccess({
+          redisUrl: config.REDIS_URL,
+          tenantServiceUrl: config.TENANT_SERVICE_URL,
+          internalSecret,
+          logger,
+          metrics,
+        }),
+      );
+      const bus = scope.use("event bus", await openEventBus(config, { service: "payment", logger, metrics }));
+      const relay = startRelay({ sql: relayDatabase.sql, bus, service: "payment", logger, metrics });
+      scope.defer("outbox relay", () => relay.stop());
+
+      const background = createBackground(logger);
+      const deps = createDependencies({
+        config,
+        database,
+        processor: simulatedProcessor({ sql: processorDatabase.sql, seed: config.PROCESSOR_SEED }),
+        fraud: createInternalClient({
+          service: "The fraud service",
+          baseUrl: config.FRAUD_SERVICE_URL,
+          secret: internalSecret,
+        }),
+        background,
+        logger,
+        metrics,
+        wakeRelay: () => relay.wake(),
+        wakeRecovery: () => recovery.wake(),
+      });
+      const recovery = createRecovery({
+        ...deps,
+        everyMs: config.RECOVERY_EVERY_MS,
+        capacity: recoveryCapacity,
+        schedule: inquirySchedule(config),
+      });
+      recovery.start();
+      scope.defer("recovery", () => recovery.stop());
+      const forgetting = startForgetting({ sql: database.sql, logger, days: config.IDEMPOTENCY_DAYS });
+      scope.defer("forgetting", () => forgetting.stop());
+
+      const handlers = consumers(deps);
+      const subscription = await bus.subscribe({
+        group: paymentGroup,
+        topics: consumerGroups[paymentGroup].topics,
+        maxBatch,
+        handle: (topic, events) => consume(handlers, topic, events),
+      });
+      scope.defer("subscription", () => subscription.stop());
+      scope.defer("work after answers", () => background.drain());
+      const clock = deps.clock.start();
+      scope.defer("clock", () => clock.stop());
+
+      await retry(
+        () => deps.scorer.warmUp(),
+        () => true,
+        warmUpBackoff,
+      ).catch((error: unknown) => {
+        logger.warn(
+          { err: error },
+          "fraud is away; payments follow their tenants' fail mode until it is back",
+        );
+      });
+      return {
+        publicApp: createServer({
+          ...deps,
+          authenticator: access.authenticator,
+          rateLimiter: access.rateLimiter,
+          adminToken: config.ADMIN_TOKEN,
+        }),
+        internalApp: createInternalServer({ ...deps, bus, internalSecret }),
+        readiness: [{ name: "postgresql", check: () => database.sql`select 1` }],
+      };
+    },
+  },
+  process.env,
+);
