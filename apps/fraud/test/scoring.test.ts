@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
 import { maxScoreBatch } from "@payflow/contracts/internal-fraud.ts";
+import { eventually } from "@payflow/testkit/eventually.ts";
 import {
   call,
   type Fraud,

@@ -61,7 +61,7 @@ end
 
 -- The running total before the window, the same for the whole batch.
 local function totalBefore(series, window)
-  local known = series.seen[window]
+  local known = series.seen[window] or (series.isNew and { 0, 0 })
   if known then return known end
   local entry = redis.call('ZREVRANGEBYSCORE', series.key, series.at - window, '-inf', 'LIMIT', 0, 1)
   if not entry[1] then entry = redis.call('ZRANGE', series.key, 0, 0) end
