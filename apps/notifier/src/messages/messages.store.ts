@@ -1,0 +1,52 @@
+import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Message } from "./message.ts";
+
+/** A delivery to queue: which of the messages it carries, by its place from 0, and to which endpoint. */
+export interface PlannedDelivery {
+  readonly deliveryId: string;
+  readonly place: number;
+  readonly endpointId: string;
+}
+
+/** Who hands messages over; an event is told once per source. */
+export type MessageSource = "bus" | "test";
+
+export type MessagesStore = ReturnType<typeof createMessagesStore>;
+
+export function createMessagesStore(sql: Sql) {
+  return {
+    /** Which enabled endpoints want which of the messages. */
+    async match(
+      messages: readonly Message[],
+    ): Promise<readonly { readonly place: number; readonly endpointId: string }[]> {
+      return await sql<{ place: number; endpointId: string }[]>`
+        select (m.place - 1)::integer as place, e.id as "endpointId"
+          from unnest(${messages.map((one) => one.tenantId)}::text[],
+                      ${messages.map((one) => one.mode)}::text[],
+                      ${messages.map((one) => one.event)}::text[])
+               with ordinality as m (tenant_id, mode, event, place)
+          join endpoint e on e.tenant_id = m.tenant_id and e.mode = m.mode and e.deleted_at is null
+         where e.enabled and m.event = any (e.events)`;
+    },
+
+    /**
+     * Queues messages with their deliveries, unless they are known already; returns how many deliveries were
+     * added.
+     */
+    async enqueue(
+      source: MessageSource,
+      messages: readonly Message[],
+      deliveries: readonly PlannedDelivery[],
+    ): Promise<number> {
+      const [row] = await sql<{ added: number }[]>`
+        select enqueue_deliveries(${source},
+          ${messages.map((one) => one.tenantId)}::text[], ${messages.map((one) => one.mode)}::text[],
+          ${messages.map((one) => one.eventId)}::text[], ${messages.map((one) => one.event)}::text[],
+          ${messages.map((one) => one.body)}::text[],
+          ${deliveries.map((one) => one.deliveryId)}::text[],
+          ${deliveries.map((one) => one.place + 1)}::integer[],
+          ${deliveries.map((one) => one.endpointId)}::text[]) as added`;
+      return row?.added ?? 0;
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { newId } from "@payflow/contracts/ids.ts";
+import type { AcceptEvents } from "./accept-events.ts";
+import { type Message, testMessage } from "./message.ts";
+
+export type QueueTest = AcceptEvents;
+
+/** Queues a test event for one endpoint, whatever events it is subscribed to. */
+export async function queueTest(
+  deps: QueueTest,
+  owner: Pick<Message, "tenantId" | "mode">,
+  endpointId: string,
+): Promise<{ readonly deliveryId: string; readonly eventId: string }> {
+  const eventId = newId("evt");
+  const deliveryId = newId("dlv");
+  const added = await deps.messages.enqueue(
+    "test",
+    [testMessage(owner, endpointId, eventId)],
+    [{ deliveryId, place: 0, endpointId }],
+  );
+  deps.onQueued(added);
+  return { deliveryId, eventId };
+}
