@@ -7,14 +7,18 @@ export const DefaultEndpointRequest = Type.Object({ url: Url }, { additionalProp
 export type DefaultEndpointRequest = Static<typeof DefaultEndpointRequest>;
 
 /**
- * The default endpoint; every event after this answer is delivered to it. `signing_secret` is there only when the
- * endpoint was first made. Problems: `invalid_request` (the URL) and `limit_reached` (fifty endpoints already).
+ * The default endpoint; every event after this answer is delivered to it. `signing_secret` is there only
+ * when the
+ * endpoint was first made. Problems: `invalid_request` (the URL) and `limit_reached` (fifty endpoints
+ * already).
  */
 export const DefaultEndpointAnswer = Type.Object(
   {
     endpoint_id: Type.String(),
     url: Type.String(),
-    signing_secret: Type.Optional(Type.String({ description: "`whsec_` and base64 of 32 bytes; shown once." })),
+    signing_secret: Type.Optional(
+      Type.String({ description: "`whsec_` and base64 of 32 bytes; shown once." }),
+    ),
   },
   { additionalProperties: false },
 );

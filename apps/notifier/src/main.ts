@@ -1,0 +1,122 @@
+import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { createCursors } from "@payflow/service-kit/paging.ts";
+import { runService } from "@payflow/service-kit/service.ts";
+import { notifierSettings } from "./config.ts";
+import { consume, consumers } from "./consumers.ts";
+import { createDeliveriesStore } from "./deliveries/deliveries.store.ts";
+import { webhookEvents } from "./endpoints/endpoint.ts";
+import { createEndpointsStore } from "./endpoints/endpoints.store.ts";
+import { createMessagesStore } from "./messages/messages.store.ts";
+import { createQueueStore } from "./queue/queue.store.ts";
+import { webhookMetrics } from "./queue/webhook-metrics.ts";
+import { startWorker } from "./queue/worker.ts";
+import { createResolver } from "./sending/resolve-host.ts";
+import { createSecretBox } from "./sending/secret-box.ts";
+import { createSender } from "./sending/send.ts";
+import { createInternalServer, createServer, notifierGroup } from "./server.ts";
+import { createUpkeepStore } from "./upkeep/upkeep.store.ts";
+import { startUpkeep } from "./upkeep/upkeep.ts";
+
+/** Events of one call that queues deliveries. */
+const maxBatch = 256;
+
+await runService(
+  {
+    name: "notifier",
+    settings: notifierSettings,
+    start: async ({ config, logger, metrics, scope }) => {
+      const database = scope.use(
+        "database",
+        connectDatabase(config.DATABASE_URL, { name: "notifier", max: config.DATABASE_POOL }),
+      );
+      const older = config.WEBHOOK_PREVIOUS_ENCRYPTION_KEYS?.split(",").map((key) => key.trim()) ?? [];
+      const secrets = createSecretBox([config.WEBHOOK_ENCRYPTION_KEY, ...older]);
+      const sender = scope.use(
+        "sender",
+        createSender({
+          resolve: createResolver(),
+          allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+          deadlineMs: config.WEBHOOK_DEADLINE_MS,
+        }),
+      );
+      const queue = createQueueStore(database.sql);
+      const counted = webhookMetrics(metrics, queue);
+      const worker = startWorker({
+        queue,
+        sender,
+        secrets,
+        logger,
+        metrics: counted,
+        maxInFlight: config.WEBHOOK_MAX_IN_FLIGHT,
+        deadlineMs: config.WEBHOOK_DEADLINE_MS,
+      });
+      scope.defer("worker", () => worker.stop());
+      const upkeep = startUpkeep({
+        upkeep: createUpkeepStore(database.sql),
+        sender,
+        secrets,
+        logger,
+        metrics: counted,
+        onQueueChanged: worker.wake,
+      });
+      scope.defer("upkeep", () => upkeep.stop());
+
+      const access = scope.use(
+        "tenant access",
+        connectTenantAccess({
+          redisUrl: config.REDIS_URL,
+          tenantServiceUrl: config.TENANT_SERVICE_URL,
+          internalSecret: config.INTERNAL_SERVICE_SECRET,
+          logger,
+          metrics,
+        }),
+      );
+      const messages = createMessagesStore(database.sql);
+      const onQueued = (added: number) => {
+        counted.queued.inc(added);
+        worker.wake();
+      };
+      // Closed before everything else: what was read last is queued while all the rest still runs.
+      const bus = scope.use(
+        "event bus",
+        await openEventBus(config, { service: "notifier", logger, metrics }),
+      );
+      const handlers = consumers({ messages, onQueued, metrics: counted });
+      await bus.subscribe({
+        group: notifierGroup,
+        topics: webhookEvents,
+        maxBatch,
+        handle: (topic, events) => consume(handlers, topic, events),
+      });
+
+      const shared = {
+        endpoints: createEndpointsStore(database),
+        secrets,
+        allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+        onQueueChanged: () => {
+          worker.wake();
+          upkeep.wake();
+        },
+        logger,
+        metrics,
+      };
+      return {
+        publicApp: createServer({
+          ...shared,
+          deliveries: createDeliveriesStore(database.sql),
+          messages,
+          onQueued,
+          cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
+          authenticator: access.authenticator,
+          rateLimiter: access.rateLimiter,
+          adminToken: config.ADMIN_TOKEN,
+        }),
+        internalApp: createInternalServer({ ...shared, bus, internalSecret: config.INTERNAL_SERVICE_SECRET }),
+        readiness: [{ name: "postgresql", check: () => queue.isReachable() }],
+      };
+    },
+  },
+  process.env,
+);
