@@ -19,7 +19,7 @@ export interface RelayOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly batchSize?: number;
-  /** How long an idle relay waits before it looks by itself. */
+  /** How long an idle relay waits at most before it looks by itself. */
   readonly pollMs?: number;
   readonly leaseSeconds?: number;
 }
@@ -57,6 +57,7 @@ class OutboxRelay implements Relay {
   readonly #loops: Promise<unknown>;
   #lastRoundMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
+  #emptyReads = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -101,7 +102,8 @@ class OutboxRelay implements Relay {
         if (startedAtMs - this.#lastRoundMs >= roundMs) await this.#round(startedAtMs);
         const count = await this.#sendOnce();
         this.#failures = 0;
-        if (count === 0) await taken.given(this.#options.pollMs ?? 100);
+        this.#emptyReads = count === 0 ? this.#emptyReads + 1 : 0;
+        if (count === 0) await taken.given(this.#idleMs());
         else if (count < this.#batchSize / 2) await this.#linger(startedAtMs);
       } catch (error) {
         this.#report(error);
@@ -109,6 +111,12 @@ class OutboxRelay implements Relay {
         await pause(backoffMs({ firstMs: 50, maxMs: 1_000 }, this.#failures), signal);
       }
     }
+  }
+
+  /** Where rows came in a moment ago, the next ones are looked for soon. */
+  #idleMs(): number {
+    const { pollMs = 100 } = this.#options;
+    return this.#emptyReads > 4 ? pollMs : Math.min(pollMs, lingerMs * 2 ** (this.#emptyReads - 1));
   }
 
   async #linger(startedAtMs: number): Promise<void> {
