@@ -8,7 +8,7 @@ import path from "node:path";
  */
 export function cacheDirectory(): string {
   const isRoot = process.getuid?.() === 0;
-  const userCache = process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache");
+  const userCache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
   const directory = isRoot ? "/var/cache/payflow" : path.join(userCache, "payflow");
   mkdirSync(directory, { recursive: true });
   // Root's programs run as another user, who must get through whatever umask root has.
