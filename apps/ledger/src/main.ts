@@ -1,3 +1,4 @@
+import { consumerGroups } from "@payflow/contracts/events.ts";
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
@@ -19,6 +20,8 @@ import { createInternalServer, createServer, ledgerGroup } from "./server.ts";
 
 /** Events of one posting: the knee of the measured curve lies between 100 and 500. */
 const maxBatch = 500;
+/** Nothing but the balance's reader waits for the booking: a tenth of a second makes a few calls of many. */
+const lingerMs = 100;
 const tickMs = 1_000;
 /** How long a run waits for the bus before it is put off. */
 const catchUpSeconds = 60;
@@ -28,11 +31,10 @@ await runService(
     name: "ledger",
     settings: ledgerSettings,
     start: async ({ config, logger, metrics, scope }) => {
-      const { sql, close } = connectDatabase(config.DATABASE_URL, {
-        name: "ledger",
-        max: config.DATABASE_POOL,
-      });
-      scope.defer("database", close);
+      const { sql } = scope.use(
+        "database",
+        connectDatabase(config.DATABASE_URL, { name: "ledger", max: config.DATABASE_POOL }),
+      );
       const access = scope.use(
         "tenant access",
         connectTenantAccess({
@@ -50,8 +52,9 @@ await runService(
       const handlers = consumers({ journal, logger, metrics: postingMetrics(metrics) });
       await bus.subscribe({
         group: ledgerGroup,
-        topics: ["payment.settled", "refund.settled"],
+        topics: consumerGroups[ledgerGroup].topics,
         maxBatch,
+        lingerMs,
         handle: (topic, events) => consume(handlers, topic, events),
       });
 

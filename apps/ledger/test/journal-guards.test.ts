@@ -8,7 +8,7 @@ import {
   paymentSettled,
   refundSettled,
   replica,
-} from "./fixture.ts";
+} from "./fixture/ledger.ts";
 
 let database: LedgerDatabase;
 beforeAll(async () => {

@@ -9,9 +9,13 @@ import {
   createReconciliationStore,
   ReconciliationLeaseLost,
 } from "../src/reconciliation/reconciliation.store.ts";
-import { type LedgerDatabase, ledgerDatabase, newOwner, paymentSettled } from "./fixture.ts";
-import { minutesAgo, reconcilerOf, settle, tellPayments } from "./reconciliation-fixture.ts";
-import { type SettlementsServer, settlementOf, startSettlementsServer } from "./settlements-server.ts";
+import { type LedgerDatabase, ledgerDatabase, newOwner, paymentSettled } from "./fixture/ledger.ts";
+import { minutesAgo, reconcilerOf, settle, tellPayments } from "./fixture/reconciliation.ts";
+import {
+  type SettlementsServer,
+  settlementOf,
+  startSettlementsServer,
+} from "./fixture/settlements-server.ts";
 
 const running = new AbortController().signal;
 let database: LedgerDatabase;

@@ -2,15 +2,19 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { newId } from "@payflow/contracts/ids.ts";
 import { newHolder } from "@payflow/service-kit/lease.ts";
 import { tick } from "../src/reconciliation/reconciler.ts";
-import { type LedgerDatabase, ledgerDatabase, newOwner, paymentSettled, replica } from "./fixture.ts";
+import { type LedgerDatabase, ledgerDatabase, newOwner, paymentSettled, replica } from "./fixture/ledger.ts";
 import {
   minutesAgo,
   type ReconcilerOptions,
   reconcilerOf,
   settle,
   tellPayments,
-} from "./reconciliation-fixture.ts";
-import { type SettlementsServer, settlementOf, startSettlementsServer } from "./settlements-server.ts";
+} from "./fixture/reconciliation.ts";
+import {
+  type SettlementsServer,
+  settlementOf,
+  startSettlementsServer,
+} from "./fixture/settlements-server.ts";
 
 // A page of few rows makes every run cross many pages.
 const pageSize = 7;
