@@ -33,6 +33,9 @@ export const defaults: DefaultPolicySettings = {
   amountThresholdMinor: 500_000,
 };
 
+/** Making a database server takes seconds on a busy machine; the runner's own limit for hooks is five. */
+export const startLimitMs = 60_000;
+
 export type Fraud = Awaited<ReturnType<typeof startFraud>>;
 export type Replica = ReturnType<typeof buildReplica>;
 

@@ -3,12 +3,12 @@ import { scopes } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { policyHash } from "../src/policies/policy.ts";
 import { readPolicy } from "../src/policies/read-policy.ts";
-import { call, type Fraud, payment, score, startFraud, testKey } from "./fraud-service.ts";
+import { call, type Fraud, payment, score, startFraud, startLimitMs, testKey } from "./fraud-service.ts";
 
 let fraud: Fraud;
 beforeAll(async () => {
   fraud = await startFraud();
-});
+}, startLimitMs);
 afterAll(() => fraud.close());
 
 const amountPolicy = (max: number) => ({

@@ -10,13 +10,14 @@ import {
   score,
   scoresRequest,
   startFraud,
+  startLimitMs,
   testKey,
 } from "./fraud-service.ts";
 
 let fraud: Fraud;
 beforeAll(async () => {
   fraud = await startFraud();
-});
+}, startLimitMs);
 afterAll(() => fraud.close());
 
 const velocityOf = (limit: number) => ({
