@@ -50,7 +50,7 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
     "change publisher",
     new ChangePublisher({ changeLog, published, logger, metrics, heartbeatMs: config.CHANGE_HEARTBEAT_MS }),
   );
-  const verify = { verification, published, epoch: () => publisher.epoch, secrets, usage };
+  const verifying = { verification, published, epoch: () => publisher.epoch, secrets, usage };
   const { authenticator, rateLimiter } = scope.use(
     "tenant access",
     connectTenantAccess({
@@ -59,7 +59,7 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
       internalSecret: config.INTERNAL_SERVICE_SECRET,
       logger,
       metrics,
-      ask: (keys) => verifyKeys(verify, keys),
+      ask: (keys) => verifyKeys(verifying, keys),
       markUsedEveryMs: config.LAST_USED_FLUSH_MS,
     }),
   );
@@ -84,8 +84,8 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
   };
   const internal: InternalServerDependencies = {
     ...common,
-    ...verify,
+    ...verifying,
     internalSecret: config.INTERNAL_SERVICE_SECRET,
   };
-  return { database, publisher, usage, server, internal };
+  return { database, publisher, usage, verifying, server, internal };
 }

@@ -17,8 +17,12 @@ await runService(
       scope.defer("outbox relay", () => relay.stop());
       publisher.start();
       usage.start();
+      const announce = () => {
+        publisher.wake();
+        relay.wake();
+      };
       return {
-        publicApp: createServer(server),
+        publicApp: createServer({ ...server, announce }),
         internalApp: createInternalServer(internal),
         readiness: [{ name: "postgresql", check: () => database.sql`select 1` }],
       };

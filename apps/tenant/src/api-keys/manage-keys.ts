@@ -18,7 +18,7 @@ export interface ManageKeys extends IssueKey {
   readonly transact: Transact;
   readonly changeLog: ChangeLog;
   readonly cursors: Cursors;
-  /** Tells the publisher that a change was committed. */
+  /** Tells the publisher that something was committed for it. */
   readonly announce: () => void;
 }
 

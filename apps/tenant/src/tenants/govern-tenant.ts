@@ -15,7 +15,7 @@ export interface GovernTenant {
   readonly tenants: TenantStore;
   readonly changeLog: ChangeLog;
   readonly cursors: Cursors;
-  /** Tells the publisher that a change was committed. */
+  /** Tells the publisher and the relay that something was committed for them. */
   readonly announce: () => void;
 }
 

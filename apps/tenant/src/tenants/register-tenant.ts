@@ -10,6 +10,8 @@ import type { TenantStore } from "./tenants.store.ts";
 export interface RegisterTenant extends IssueKey {
   readonly transact: Transact;
   readonly tenants: TenantStore;
+  /** Tells the relay that an event was committed. */
+  readonly announce: () => void;
 }
 
 export interface Registration {
@@ -19,12 +21,12 @@ export interface Registration {
 }
 
 /** Makes a tenant with a live and a test key, both with every scope. */
-export function registerTenant(
+export async function registerTenant(
   deps: RegisterTenant,
   request: RegisterBody,
   requestId: string,
 ): Promise<Registration> {
-  return deps.transact(async (transaction) => {
+  const registration = await deps.transact(async (transaction) => {
     const tenantId = newId("ten");
     const tenant = await deps.tenants.insert(transaction, { tenantId, ...request, limits: defaultLimits });
     const issue = (mode: "live" | "test") =>
@@ -34,4 +36,6 @@ export function registerTenant(
     await deps.tenants.addEvent(transaction, tenantChanged(tenant, "registered", requestId));
     return { tenant, liveKey: live.apiKey, testKey: test.apiKey };
   });
+  deps.announce();
+  return registration;
 }

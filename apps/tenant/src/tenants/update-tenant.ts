@@ -9,6 +9,8 @@ import type { TenantStore } from "./tenants.store.ts";
 export interface UpdateTenant {
   readonly transact: Transact;
   readonly tenants: TenantStore;
+  /** Tells the relay that an event was committed. */
+  readonly announce: () => void;
 }
 
 /** The tenant a key belongs to. */
@@ -19,16 +21,18 @@ export async function readOwnTenant(deps: UpdateTenant, context: TenantContext):
 }
 
 /** Changes name or address; what is left out stays. No key's rights depend on them. */
-export function updateTenant(
+export async function updateTenant(
   deps: UpdateTenant,
   context: TenantContext,
   request: UpdateTenantBody,
 ): Promise<TenantRow> {
-  return deps.transact(async (transaction) => {
+  const changed = await deps.transact(async (transaction) => {
     const known = await deps.tenants.lock(transaction, context.tenantId);
     if (known === undefined) throw new DomainError("not_found");
     const row = await deps.tenants.update(transaction, context.tenantId, request);
     await deps.tenants.addEvent(transaction, tenantChanged(row, "updated", context.requestId));
     return row;
   });
+  deps.announce();
+  return changed;
 }
