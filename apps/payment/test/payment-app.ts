@@ -90,10 +90,14 @@ export async function startPaymentApp(config: Config = {}) {
       tenants.set(id, { ...defaultLimits, ...limits });
       return { id, live: `pfk_live_${id}`, test: `pfk_test_${id}` };
     },
+    /** Changes a tenant's limits from the next request on. */
+    limit(id: string, limits: Partial<TenantLimits>): void {
+      tenants.set(id, { ...(tenants.get(id) ?? defaultLimits), ...limits });
+    },
     /** The processor's charges of these payments. */
     charges: (ids: readonly string[]) => findCharges(processorConnection.sql, ids),
     async close() {
-      for (const close of closers) await close();
+      await Promise.all(closers.map((close) => close()));
       await processorConnection.close();
       fraud.stop();
       await Promise.all([database.drop(), processorDatabase.drop()]);

@@ -26,14 +26,14 @@ export async function listSettlements(sql: Sql, range: SettlementRange): Promise
         (select 'capture' as kind, id, id as payment_id, tenant_id, mode, currency,
                 amount_captured::float8 as amount, status, settled_at
            from payment
-          where settled_at is not null and settled_at >= ${start}::timestamptz
-            and settled_at < ${end}::timestamptz and (settled_at, id) > (${start}::timestamptz, ${afterId})
+          where settled_at is not null and settled_at >= ${start}::text::timestamptz
+            and settled_at < ${end}::text::timestamptz and (settled_at, id) > (${start}::text::timestamptz, ${afterId})
           order by settled_at, id limit ${count})
         union all
         (select 'refund', id, payment_id, tenant_id, mode, currency, amount::float8, status, settled_at
            from refund
-          where settled_at is not null and settled_at >= ${start}::timestamptz
-            and settled_at < ${end}::timestamptz and (settled_at, id) > (${start}::timestamptz, ${afterId})
+          where settled_at is not null and settled_at >= ${start}::text::timestamptz
+            and settled_at < ${end}::text::timestamptz and (settled_at, id) > (${start}::text::timestamptz, ${afterId})
           order by settled_at, id limit ${count})
       ) as settled order by settled_at, id limit ${count}`,
   );
