@@ -51,7 +51,7 @@ export class Books {
   async scoredShare(ids: readonly string[]): Promise<number> {
     const [row] = await this.payment`
       select count(*) filter (where scoring_source = 'score')::float / greatest(count(*), 1) as share
-      from payment where payment_id = any(${ids})`;
+      from payment where id = any(${ids})`;
     return row?.share ?? 0;
   }
 }
@@ -59,8 +59,8 @@ export class Books {
 /** What must hold of a drained installation for every payment it acknowledged. */
 export async function checkTruth(books: Books, acknowledged: readonly Answered[]): Promise<BenchCheck[]> {
   const ids = acknowledged.map((one) => one.id);
-  const [stored] = await books.payment`select count(*)::int as count, count(distinct payment_id)::int as ids
-    from payment where payment_id = any(${ids}) and status = 'succeeded'`;
+  const [stored] = await books.payment`select count(*)::int as count, count(distinct id)::int as ids
+    from payment where id = any(${ids}) and status = 'succeeded'`;
   const [charged] = await books.processor`select count(*)::int as charges, max(calls)::int as calls
     from charge where is_capture and error_code is null`;
   const [captured] = await books.payment`select count(*)::int as count, sum(amount_captured)::text as sum
