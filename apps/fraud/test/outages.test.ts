@@ -53,17 +53,18 @@ test("the counting scripts are sent again to a Redis that lost them", async () =
   expect((await score(fraud, [payment(newId("ten"))]))[0]?.decision).toBe("allow");
 });
 
-test("counting goes on where a decision could not be stored: the payment is counted once", async () => {
+test("a payment whose decision could not be stored is counted once and keeps its place in the window", async () => {
   const tenantId = newId("ten");
   const by = { customer_id: "ada" };
   const lost = payment(tenantId, by);
-  const decisions = fraud.deps.decisions;
-  const broken = {
-    ...fraud.deps,
-    decisions: { ...decisions, insert: () => Promise.reject(new Error("disk")) },
-  };
-  const { scorePayments } = await import("../src/scoring/score-payments.ts");
-  await expect(scorePayments(broken, [lost])).rejects.toThrow("disk");
+  const admin = postgres(fraud.postgres.adminUrl, { max: 1 });
+  try {
+    await admin`revoke insert on decision from fraud_service`;
+    expect((await fraud.internalApp.handle(scoresRequest({ payments: [lost] }))).status).toBe(500);
+    await admin`grant insert on decision to fraud_service`;
+  } finally {
+    await admin.end();
+  }
   await score(
     fraud,
     Array.from({ length: 12 }, () => payment(tenantId, by)),
