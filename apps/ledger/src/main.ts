@@ -104,7 +104,7 @@ await runService(
           logger,
           metrics,
         }),
-        readiness: [{ name: "postgresql", check: () => sql`select 1` }],
+        readiness: [{ name: "postgresql", check: () => journal.ping() }],
       };
     },
   },

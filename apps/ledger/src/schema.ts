@@ -32,8 +32,9 @@ const minor = (name: string) => bigint(name, { mode: "number" });
 const sum = (name: string) => numeric(name, { precision: 38, scale: 0 }).notNull().default("0");
 
 /**
- * The journal: one row is one balanced movement. Tenant, mode and currency stand in the row once and hold for both
- * sides, so that an unbalanced, cross-tenant, cross-mode or cross-currency movement cannot be written down.
+ * The journal: one row is one balanced movement. Tenant, mode and currency stand in the row once and hold for
+ * both sides, so that an unbalanced, cross-tenant, cross-mode or cross-currency movement cannot be written
+ * down.
  */
 export const transfer = pgTable(
   "transfer",
@@ -73,7 +74,10 @@ export const transfer = pgTable(
 );
 export type TransferRow = typeof transfer.$inferSelect;
 
-/** The running sums of each account, moved only by `post_transfers` in the transaction of the rows they sum up. */
+/**
+ * The running sums of each account, moved only by `post_transfers` in the transaction of the rows they sum
+ * up.
+ */
 export const account = pgTable(
   "account",
   {
@@ -108,7 +112,10 @@ export const consumerProgress = pgTable("consumer_progress", {
   updatedAt: at("updated_at").notNull().defaultNow(),
 });
 
-/** Events that name a movement booked already, but with other content: kept for people to look at, never booked. */
+/**
+ * Events that name a movement booked already, but with other content: kept for people to look at, never
+ * booked.
+ */
 export const refusedPosting = pgTable(
   "refused_posting",
   {

@@ -53,7 +53,10 @@ export const SettlementsPage = Type.Object({
 });
 export type SettlementsPage = Static<typeof SettlementsPage>;
 
-/** `POST /internal/v1/settlements/lookup`: payments and refunds by id, in whatever state; unknown ids are left out. */
+/**
+ * `POST /internal/v1/settlements/lookup`: payments and refunds by id, in whatever state; unknown ids are
+ * left out.
+ */
 export const SettlementsLookup = Type.Object(
   { ids: Type.Array(Id, { minItems: 1, maxItems: maxSettlements }) },
   { additionalProperties: false },

@@ -14,7 +14,8 @@ export const BalanceQuery = Type.Object(
 
 const Balance = Type.Integer({
   description:
-    "In the currency's smallest unit. Sums may pass 2^53: then read the number with a library for large integers, or `balance_display`, which is exact.",
+    "In the currency's smallest unit. Sums may pass 2^53: then read the number with a library for large " +
+    "integers, or `balance_display`, which is exact.",
 });
 const Display = Type.String({ description: "As people read it, with the currency's own digits." });
 

@@ -16,8 +16,8 @@ export interface ReadBalances {
 }
 
 /**
- * What the platform owes the tenant: in the asked currency, else in the one it used first. Without any movement the
- * balance is 0, and without a currency asked for there is none to name.
+ * What the platform owes the tenant: in the asked currency, else in the one it used first. Without any
+ * movement the balance is 0, and without a currency asked for there is none to name.
  */
 export async function readBalance(
   { balances }: ReadBalances,

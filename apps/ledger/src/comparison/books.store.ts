@@ -8,7 +8,10 @@ export interface JournalPosition {
   readonly journalId: string;
 }
 
-/** Accounts that a continuous run adds up again hold at most this many rows together; larger ones wait for the night. */
+/**
+ * Accounts that a continuous run adds up again hold at most this many rows together; larger ones wait for the
+ * night.
+ */
 const continuousRows = 2_000_000;
 /** Drifted accounts that one run names at most. */
 const maxDrifted = 10_000;
@@ -20,7 +23,8 @@ export function createBooksStore(sql: Sql) {
   const columns = sql`
     journal_id as "journalId", event_id as "eventId", type, tenant_id as "tenantId", mode, currency,
     debit_account as "debitAccount", credit_account as "creditAccount", amount::float8 as amount,
-    payment_id as "paymentId", refund_id as "refundId", effective_at as "effectiveAt", created_at as "createdAt"`;
+    payment_id as "paymentId", refund_id as "refundId", effective_at as "effectiveAt",
+    created_at as "createdAt"`;
 
   return {
     /** The movements of these payments' captures and of these refunds. */
@@ -42,8 +46,8 @@ export function createBooksStore(sql: Sql) {
     },
 
     /**
-     * Adds accounts up from their rows, in one snapshot, and names those that hold something else. Without a window
-     * all of them; with one those that moved in it, as many as stay within a fixed number of rows.
+     * Adds accounts up from their rows, in one snapshot, and names those that hold something else. Without a
+     * window all of them; with one those that moved in it, as many as stay within a fixed number of rows.
      */
     async drift(window?: {
       readonly from: Date;
@@ -75,7 +79,8 @@ export function createBooksStore(sql: Sql) {
           ), both_sides as (
             select tenant_id, mode, currency, account,
                    coalesce(stored.debits, 0) as debits, coalesce(stored.credits, 0) as credits,
-                   coalesce(recomputed.debits, 0) as row_debits, coalesce(recomputed.credits, 0) as row_credits
+                   coalesce(recomputed.debits, 0) as row_debits,
+                   coalesce(recomputed.credits, 0) as row_credits
               from (select account.* from account natural join chosen) stored
               full join recomputed using (tenant_id, mode, currency, account)
           )

@@ -7,8 +7,9 @@ const marginSeconds = 1;
 const pollMs = 250;
 
 /**
- * Waits until the ledger's group has read everything that was on the bus at the call: until the oldest event it has
- * not read is younger than the call itself. Throws `unavailable` when that takes longer than the patience given.
+ * Waits until the ledger's group has read everything that was on the bus at the call: until the oldest event
+ * it has not read is younger than the call itself. Throws `unavailable` when that takes longer than the
+ * patience given.
  */
 export async function caughtUp(
   bus: Pick<EventBus, "lag">,

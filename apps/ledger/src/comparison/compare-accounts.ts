@@ -6,7 +6,9 @@ export interface AccountsCompared {
   readonly findings: readonly Finding[];
 }
 
-/** Adds up accounts from their rows: all of them, or those that moved in a window as far as that stays cheap. */
+/**
+ * Adds up accounts from their rows: all of them, or those that moved in a window as far as that stays cheap.
+ */
 export function compareAccounts(
   { books }: Pick<Comparison, "books">,
   window?: Window,

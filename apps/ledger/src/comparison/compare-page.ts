@@ -23,9 +23,9 @@ export interface PageCompared {
 }
 
 /**
- * Compares a page of payment's settlements with the journal, and the journal's slice of the same time with payment.
- * Each side's rows are looked up in the other by their own id, so that neither order nor the borders of windows can
- * invent a difference; where both sides agree on times, no look-up is needed.
+ * Compares a page of payment's settlements with the journal, and the journal's slice of the same time with
+ * payment. Each side's rows are looked up in the other by their own id, so that neither order nor the borders
+ * of windows can invent a difference; where both sides agree on times, no look-up is needed.
  */
 export async function comparePage(
   deps: Comparison,
@@ -82,7 +82,8 @@ async function compareSettlements(
     else findings.push(...found);
   }
   if (unbooked.length === 0) return findings;
-  // Its event may still be under way on a bus that was slow or away; only what the ledger has passed is missing.
+  // Its event may still be under way on a bus that was slow or away; only what the ledger has passed is
+  // missing.
   await deps.caughtUp(signal);
   const late = await findTransfers(deps, unbooked);
   return [...findings, ...unbooked.flatMap((one) => compare(one, late.get(settlementSubject(one))))];

@@ -42,7 +42,9 @@ export function transferSubject(transfer: Pick<TransferRow, "type" | "paymentId"
   return `${transfer.type}:${transfer.refundId ?? transfer.paymentId}`;
 }
 
-/** Holds one settlement against the transfer of the same subject; either may be absent. At most two findings. */
+/**
+ * Holds one settlement against the transfer of the same subject; either may be absent. At most two findings.
+ */
 export function compare(
   settlement: Settlement | undefined,
   transfer: Compared | undefined,

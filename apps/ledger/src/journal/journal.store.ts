@@ -35,9 +35,15 @@ export function createJournalStore(sql: Sql) {
   const columns = sql`
     journal_id as "journalId", event_id as "eventId", type, tenant_id as "tenantId", mode, currency,
     debit_account as "debitAccount", credit_account as "creditAccount", amount::float8 as amount,
-    payment_id as "paymentId", refund_id as "refundId", effective_at as "effectiveAt", created_at as "createdAt"`;
+    payment_id as "paymentId", refund_id as "refundId", effective_at as "effectiveAt",
+    created_at as "createdAt"`;
 
   return {
+    /** Throws while PostgreSQL is away. */
+    async ping(): Promise<void> {
+      await sql`select 1`;
+    },
+
     /** Books a batch in one call and one transaction: movements, balances and progress, or nothing. */
     async post(postings: readonly Posting[], progress: BatchProgress): Promise<Posted> {
       const [posted] = await sql<Posted[]>`
@@ -62,7 +68,9 @@ export function createJournalStore(sql: Sql) {
     },
   };
 
-  /** Walks the index of each of the tenant's few currencies from its newest end, and merges what was found. */
+  /**
+   * Walks the index of each of the tenant's few currencies from its newest end, and merges what was found.
+   */
   function listAll({ tenantId, mode, currency, before, limit }: TransferQuery) {
     return sql<TransferRow[]>`
       select newest.* from (

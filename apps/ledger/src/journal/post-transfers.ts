@@ -39,8 +39,9 @@ export function postingMetrics(metrics: Metrics) {
 }
 
 /**
- * Books a batch of one topic's events in one transaction, each at most once however often it is told. Deadlocks and
- * serialization failures are retried here; any other error leaves nothing booked and is thrown for the bus to judge.
+ * Books a batch of one topic's events in one transaction, each at most once however often it is told.
+ * Deadlocks and serialization failures are retried here; any other error leaves nothing booked and is thrown
+ * for the bus to judge.
  */
 export async function postTransfers<T extends Topic>(
   deps: PostTransfers,

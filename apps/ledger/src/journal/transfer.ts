@@ -7,7 +7,9 @@ export type Account = (typeof accounts)[number];
 export const transferTypes = ["capture", "refund"] as const;
 export type TransferType = (typeof transferTypes)[number];
 
-/** The side on which an account grows: an asset's balance is debits less credits, a liability's the reverse. */
+/**
+ * The side on which an account grows: an asset's balance is debits less credits, a liability's the reverse.
+ */
 export function normalSide(account: Account): "debit" | "credit" {
   return account === "processor_clearing" ? "debit" : "credit";
 }
@@ -19,8 +21,8 @@ export const sides = {
 } as const satisfies Record<TransferType, { debit: Account; credit: Account }>;
 
 /**
- * What one event says about the journal. `amountMinor` of 0 books nothing; it is still held against the journal, so
- * that an event told twice with different content comes to light.
+ * What one event says about the journal. `amountMinor` of 0 books nothing; it is still held against the
+ * journal, so that an event told twice with different content comes to light.
  */
 export interface Posting {
   readonly eventId: string;

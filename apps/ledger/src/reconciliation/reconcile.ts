@@ -41,9 +41,9 @@ export function reconciliationMetrics(metrics: Metrics) {
 }
 
 /**
- * Carries a run to its end, page by page; each page's findings are stored together with where to go on, so that a
- * killed run is resumed. It only names differences and never repairs. Throws `unavailable` while payment or the bus is
- * away, and `ReconciliationLeaseLost` once another replica has taken over.
+ * Carries a run to its end, page by page; each page's findings are stored together with where to go on, so
+ * that a killed run is resumed. It only names differences and never repairs. Throws `unavailable` while
+ * payment or the bus is away, and `ReconciliationLeaseLost` once another replica has taken over.
  */
 export async function reconcile(
   deps: Reconcile,

@@ -26,7 +26,10 @@ export interface StartReconciler {
 
 const leaseSeconds = 15;
 
-/** Keeps reconciliation going in one of the replicas at a time: asks for the runs that are due, and carries out open ones. */
+/**
+ * Keeps reconciliation going in one of the replicas at a time: asks for the runs that are due, and carries
+ * out open ones.
+ */
 export function startReconciler(deps: StartReconciler): Reconciler {
   const holder = newHolder("ledger");
   const stopping = new AbortController();

@@ -92,21 +92,21 @@ export function createReconciliationStore(sql: Sql) {
 
     /** Keeps what a page brought together with where to go on. */
     async save(id: string, page: PageResult, fence: number): Promise<void> {
+      const position = page.position === null ? null : JSON.stringify(page.position);
       await transact(sql, async (transaction) => {
         const [run] = await transaction<{ kept: number }[]>`
           update reconciliation
              set settlements = settlements + ${page.settlements}, transfers = transfers + ${page.transfers},
                  accounts = accounts + ${page.accounts}, findings = findings + ${page.findings.length},
                  error = null,
-                 position = coalesce(${page.position === null ? null : JSON.stringify(page.position)}::text::jsonb,
-                                     position)
+                 position = coalesce(${position}::text::jsonb, position)
            where reconciliation_id = ${id} and status = 'running' and ${isHeldUnder(fence)}
           returning (findings - ${page.findings.length})::float8 as kept`;
         if (run === undefined) throw new ReconciliationLeaseLost();
         const kept = page.findings.slice(0, Math.max(0, maxFindings - run.kept));
         for (let from = 0; from < kept.length; from += 1_000) {
           await transaction`
-            insert into reconciliation_finding ${transaction(kept.slice(from, from + 1_000).map((one) => toRow(id, one)))}
+            insert into reconciliation_finding ${transaction(toRows(id, kept.slice(from, from + 1_000)))}
             on conflict do nothing`;
         }
       });
@@ -119,7 +119,8 @@ export function createReconciliationStore(sql: Sql) {
     ): Promise<void> {
       await sql`
         update reconciliation
-           set status = ${outcome.status}, error = ${outcome.error}, finished_at = ${outcome.now}, position = null
+           set status = ${outcome.status}, error = ${outcome.error}, finished_at = ${outcome.now},
+               position = null
          where reconciliation_id = ${id} and status in ('queued', 'running') and ${isHeldUnder(fence)}`;
     },
 
@@ -178,8 +179,8 @@ export function createReconciliationStore(sql: Sql) {
   };
 }
 
-function toRow(reconciliationId: string, finding: Finding) {
-  return {
+function toRows(reconciliationId: string, findings: readonly Finding[]) {
+  return findings.map((finding) => ({
     reconciliation_id: reconciliationId,
     kind: finding.kind,
     subject: finding.subject,
@@ -193,5 +194,5 @@ function toRow(reconciliationId: string, finding: Finding) {
     expected: finding.expected,
     found: finding.found,
     detail: finding.detail,
-  };
+  }));
 }

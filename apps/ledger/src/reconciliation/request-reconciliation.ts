@@ -18,7 +18,10 @@ export interface RequestReconciliation {
   readonly onRequested: () => void;
 }
 
-/** Asks for a run over what settled in a window. It is carried out in the background. Fails with `invalid_request`. */
+/**
+ * Asks for a run over what settled in a window. It is carried out in the background. Fails with
+ * `invalid_request`.
+ */
 export async function requestReconciliation(
   { runs, onRequested }: RequestReconciliation,
   { from, to }: ReconciliationRequest,
@@ -52,7 +55,9 @@ export async function listReconciliations(
   );
 }
 
-/** One run with a page of what it found, the newest finding first. Fails with `not_found` or `invalid_cursor`. */
+/**
+ * One run with a page of what it found, the newest finding first. Fails with `not_found` or `invalid_cursor`.
+ */
 export async function readReconciliation(
   { runs, cursors }: RequestReconciliation,
   id: string,
