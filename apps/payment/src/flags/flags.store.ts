@@ -12,6 +12,7 @@ export async function insertFlags(
   transaction: TransactionSql,
   events: readonly EventEnvelope<"fraud.flagged">[],
 ): Promise<{ readonly paymentIds: readonly string[]; readonly strangers: number }> {
+  // The driver cannot send an array of booleans, so that they travel as 0 and 1.
   const rows = await transaction<{ payment_id: string | null; is_known: boolean }[]>`
     with given as (
       select * from unnest(
@@ -19,15 +20,15 @@ export async function insertFlags(
         ${events.map((event) => event.tenant_id)}::text[], ${events.map((event) => event.mode)}::text[],
         ${events.map((event) => event.data.rule_triggered)}::text[],
         ${events.map((event) => Math.round(event.data.risk_score))}::int[],
-        ${events.map((event) => event.data.decision)}::text[], ${events.map((event) => event.data.refund)}::bool[],
-        ${events.map((event) => event.data.flagged_at)}::timestamptz[])
+        ${events.map((event) => event.data.decision)}::text[], ${events.map((event) => (event.data.refund ? 1 : 0))}::int[],
+        ${events.map((event) => event.data.flagged_at)}::text[]::timestamptz[])
         as given (event_id, payment_id, tenant_id, mode, rule, score, decision, wants_refund, flagged_at)),
     known as (
       select given.* from given join payment on payment.id = given.payment_id
          and payment.tenant_id = given.tenant_id and payment.mode = given.mode),
     kept as (
       insert into flag (event_id, payment_id, rule, score, decision, wants_refund, flagged_at, due_at)
-      select event_id, payment_id, rule, score, decision, wants_refund, flagged_at, now()
+      select event_id, payment_id, rule, score, decision, wants_refund::boolean, flagged_at, now()
         from known order by event_id
       on conflict (event_id) do nothing returning payment_id)
     select payment_id, true as is_known from kept
