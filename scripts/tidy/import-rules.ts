@@ -69,7 +69,7 @@ const storesRule: Rule = {
   check: (files) =>
     judgeImports(files, (path, target) => {
       if (!isCode(path) || !target.endsWith(".store.ts") || !path.startsWith("apps/")) return undefined;
-      if (path.endsWith("/main.ts") || path.endsWith("/server.ts")) return undefined;
+      if (/\/src\/(main|server|dependencies)\.ts$/.test(path)) return undefined;
       if (path.endsWith(".routes.ts")) return "routes go through a use case, not to the store";
       return dirname(path) === dirname(target)
         ? undefined

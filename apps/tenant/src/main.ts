@@ -1,8 +1,8 @@
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { runService } from "@payflow/service-kit/service.ts";
-import { composeTenant } from "./compose.ts";
 import { tenantSettings } from "./config.ts";
+import { composeTenant } from "./dependencies.ts";
 import { createInternalServer, createServer } from "./server.ts";
 
 await runService(
@@ -11,7 +11,7 @@ await runService(
     settings: tenantSettings,
     start: async (context) => {
       const { config, logger, metrics, scope } = context;
-      const { database, publisher, usage, server, internal } = composeTenant(context);
+      const { database, checkDatabase, publisher, usage, server, internal } = composeTenant(context);
       const bus = scope.use("event bus", await openEventBus(config, { service: "tenant", logger, metrics }));
       const relay = startRelay({ sql: database.sql, bus, service: "tenant", logger, metrics });
       scope.defer("outbox relay", () => relay.stop());
@@ -24,7 +24,7 @@ await runService(
       return {
         publicApp: createServer({ ...server, announce }),
         internalApp: createInternalServer(internal),
-        readiness: [{ name: "postgresql", check: () => database.sql`select 1` }],
+        readiness: [{ name: "postgresql", check: checkDatabase }],
       };
     },
   },

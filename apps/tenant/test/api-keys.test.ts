@@ -225,7 +225,7 @@ describe("deleting a key", () => {
   });
 });
 
-test("another tenant's key, the other mode's, an unknown and a malformed id are all the same 404", async () => {
+test("another tenant's key, the other mode's and an unknown id are all the same 404", async () => {
   const [mine, other] = [await register(replica), await register(replica)];
   const theirs = await make(other.api_key, {});
   const ofTest = (await list(mine.test_api_key)).body.data[0];

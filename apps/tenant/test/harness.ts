@@ -2,8 +2,8 @@ import { connectTenantAccess, type TenantAccess } from "@payflow/service-kit/aut
 import { createLogger } from "@payflow/service-kit/logging.ts";
 import { Metrics } from "@payflow/service-kit/metrics.ts";
 import { Scope } from "@payflow/service-kit/scope.ts";
-import { composeTenant } from "../src/compose.ts";
 import type { TenantConfig } from "../src/config.ts";
+import { composeTenant } from "../src/dependencies.ts";
 import { createInternalServer, createServer } from "../src/server.ts";
 
 export const adminToken = "admin-token-of-the-tests-0123456789abcdef";

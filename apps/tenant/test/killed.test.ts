@@ -74,7 +74,7 @@ async function registerAt(url: string): Promise<RegisteredTenant> {
   return (await response.json()) as RegisteredTenant;
 }
 
-test("a suspension that was answered holds within a second, however soon after it the process is killed", async () => {
+test("a suspension that was answered holds within a second, however soon the process is killed", async () => {
   const survivor = await startProcess();
   const app = otherApp({ redisUrl: redis.cache.url }, survivor.internalUrl);
   const { sql, close } = connectDatabase(database.adminUrl, { name: "test" });

@@ -224,9 +224,9 @@ describe("a revoked key is refused within a second, although", () => {
       const [read] = await verifyKeys(
         {
           ...deps,
-          published: {
+          keyCache: {
             fill: (epoch, keys) => {
-              filling = gate.then(() => deps.published.fill(epoch, keys));
+              filling = gate.then(() => deps.keyCache.fill(epoch, keys));
               return filling;
             },
           },
@@ -253,7 +253,7 @@ describe("a revoked key is refused within a second, although", () => {
   );
 });
 
-test("with the tenant app away, keys in use work as long as they are known to be right, then are unavailable", async () => {
+test("with the tenant app away, keys work while they are known to be right, then are unavailable", async () => {
   const key = await knownKey();
   await replica.close();
   const end = performance.now() + boundMs;

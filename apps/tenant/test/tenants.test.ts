@@ -45,7 +45,7 @@ const put = (path: string, init = {}) => call(replica.app, "PUT", path, init);
 const patch = (path: string, init = {}) => call(replica.app, "PATCH", path, init);
 
 describe("a registration", () => {
-  test("answers with two keys that work at once, with every scope, and tells of itself on the bus", async () => {
+  test("answers with two working keys with every scope, and tells of itself on the bus", async () => {
     const answer = await post("/tenants/register", { body: { name: "Ünï Books", email: "a@example.com" } });
     expect(answer.status).toBe(201);
     expect(Object.keys(answer.body).sort()).toEqual(
@@ -130,7 +130,7 @@ describe("a tenant's own record", () => {
     expect(changes).toEqual(["registered", "updated", "updated"]);
   });
 
-  test("is refused without a key, with a mistyped one, without the scope, and with nothing to change", async () => {
+  test("is refused without a key, with a mistyped one, without the scope, with nothing to change", async () => {
     const made = await register(replica);
     expect((await get("/tenants/me")).body.code).toBe("invalid_api_key");
     expect((await get("/tenants/me", { key: `${made.api_key.slice(0, -1)}!` })).status).toBe(401);

@@ -23,8 +23,8 @@ export const VerifyKeysBody = Type.Object(
 export type VerifyKeysBody = Static<typeof VerifyKeysBody>;
 
 /**
- * A key with its tenant, as of one moment. `version` is the number of the latest change to either of them: a change
- * with a higher number that names the key or the tenant makes the record out of date.
+ * A key with its tenant, as of one moment. `version` is the number of the latest change to either of them: a
+ * change with a higher number that names the key or the tenant makes the record out of date.
  */
 export const KeyRecord = Type.Object({
   key_id: Id,

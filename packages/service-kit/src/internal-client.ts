@@ -27,8 +27,8 @@ export type InternalMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 /** Calls another app's internal routes. */
 export interface InternalClient {
   /**
-   * The checked answer. A refusal (4xx) of the other app is thrown as the same `DomainError`; no answer in time, 5xx
-   * and an answer of the wrong shape are thrown as `unavailable`.
+   * The checked answer. A refusal (4xx) of the other app is thrown as the same `DomainError`; no answer in
+   * time, 5xx and an answer of the wrong shape are thrown as `unavailable`.
    */
   call<T extends TSchema>(
     method: InternalMethod,
@@ -99,7 +99,10 @@ function headersOf(client: InternalClientOptions, body: unknown, options: Intern
   };
 }
 
-/** The refusal that a problem document stands for. A wrong internal secret is ours to mend, never the caller's. */
+/**
+ * The refusal that a problem document stands for. A wrong internal secret is ours to mend, never the
+ * caller's.
+ */
 function refusalOf(value: unknown, status: number): DomainError | undefined {
   if (status < 400 || status >= 500 || status === 401) return undefined;
   // Whatever came is looked at field by field before it is used.

@@ -31,7 +31,10 @@ export function createApiKeyStore({ db }: Database) {
       await transaction.insert(apiKeyValue).values(value);
     },
 
-    /** How many keys of the tenant work; its row stays locked, so that the number holds until the transaction ends. */
+    /**
+     * How many keys of the tenant work; its row stays locked, so that the number holds until the transaction
+     * ends.
+     */
     async countLive(transaction: Transaction, tenantId: string): Promise<number> {
       await transaction
         .select({ tenantId: tenant.tenantId })
@@ -74,7 +77,9 @@ export function createApiKeyStore({ db }: Database) {
         .limit(limit + 1);
     },
 
-    /** The key if it is the tenant's, of the mode and not revoked; its row locked until the transaction ends. */
+    /**
+     * The key if it is the tenant's, of the mode and not revoked; its row locked until the transaction ends.
+     */
     async lock(
       transaction: Transaction,
       owner: Pick<TenantContext, "tenantId" | "mode">,

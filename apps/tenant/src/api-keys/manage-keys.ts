@@ -3,7 +3,7 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
 import { hashApiKey, makeApiKey, shownParts } from "@payflow/service-kit/auth/api-key.ts";
 import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
-import type { ChangeLog } from "../changes/change-log.store.ts";
+import { type RecordChange, recordChange } from "../changes/record-change.ts";
 import type { ApiKeyRow } from "../schema.ts";
 import type { Transact, Transaction } from "../transaction.ts";
 import { type CreateKeyBody, type KeyResponse, type KeysQuery, toKey } from "./api-keys.contract.ts";
@@ -14,9 +14,8 @@ import { currentValue } from "./stored-value.ts";
 /** Keys of one tenant that work at the same time, of both modes together. */
 export const maxKeys = 100;
 
-export interface ManageKeys extends IssueKey {
+export interface ManageKeys extends IssueKey, RecordChange {
   readonly transact: Transact;
-  readonly changeLog: ChangeLog;
   readonly cursors: Cursors;
   /** Tells the publisher that something was committed for it. */
   readonly announce: () => void;
@@ -68,8 +67,8 @@ export async function listKeys(
 }
 
 /**
- * Gives the key a new value. The present one works for `overlapSeconds` more; one that a rotation before left ends now.
- * Fails with `not_found`, `insufficient_scope`, or `invalid_state` for a key that has expired.
+ * Gives the key a new value. The present one works for `overlapSeconds` more; one that an earlier rotation
+ * left ends. Fails with `not_found`, `insufficient_scope`, or `invalid_state` for a key that has expired.
  */
 export function rotateKey(
   deps: ManageKeys,
@@ -82,7 +81,7 @@ export function rotateKey(
       throw new DomainError("invalid_state", "The key has expired; make another one.");
     }
     const apiKey = makeApiKey(known.mode);
-    const version = await deps.changeLog.add(transaction, keyId);
+    const version = await recordChange(deps, transaction, keyId);
     const row = await deps.keys.rotate(transaction, keyId, {
       ...shownParts(apiKey),
       version,
@@ -93,10 +92,12 @@ export function rotateKey(
   });
 }
 
-/** Revokes the key; it is refused everywhere within a second. Fails with `not_found` or `insufficient_scope`. */
+/**
+ * Revokes the key; it is refused everywhere within a second. Fails with `not_found` or `insufficient_scope`.
+ */
 export function deleteKey(deps: ManageKeys, context: TenantContext, keyId: string): Promise<void> {
   return changeKey(deps, context, keyId, async (transaction) => {
-    await deps.keys.revoke(transaction, keyId, await deps.changeLog.add(transaction, keyId));
+    await deps.keys.revoke(transaction, keyId, await recordChange(deps, transaction, keyId));
   });
 }
 

@@ -20,8 +20,8 @@ export type ChangeLog = ReturnType<typeof createChangeLog>;
 export function createChangeLog(database: Database) {
   return {
     /**
-     * Numbers a change within its own transaction. The counter's row stays locked until the commit, so that numbers
-     * become visible in their order and without gaps; take it after the changed row's own lock.
+     * Numbers a change within its own transaction. The counter's row stays locked until the commit, so that
+     * numbers become visible in their order and without gaps.
      */
     async add(transaction: Transaction, subject: string): Promise<number> {
       const [row] = await transaction.execute<{ number: string }>(sql`
@@ -54,7 +54,8 @@ export function createChangeLog(database: Database) {
     async prune(limit: number): Promise<void> {
       await database.sql`
         delete from change where number in (
-          select number from change where created_at < now() - interval '1 hour' order by created_at limit ${limit})`;
+          select number from change
+           where created_at < now() - interval '1 hour' order by created_at limit ${limit})`;
     },
   };
 }

@@ -18,8 +18,9 @@ const maxTombstones = 20_000;
 const pruneEveryMs = 60_000;
 
 /**
- * Carries committed changes into the cache Redis, in the order of their numbers, and says up to which moment that is all
- * of them. Every replica runs one; none relies on the others, and Redis's scripts keep them from harming each other.
+ * Carries committed changes into the cache Redis, in the order of their numbers, and says up to which moment
+ * that is all of them. Every replica runs one; none relies on the others, and the scripts keep them from
+ * harming each other.
  */
 export class ChangePublisher {
   readonly #options: PublisherOptions;

@@ -2,7 +2,7 @@ import type { TenantLimits } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
 import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
-import type { ChangeLog } from "../changes/change-log.store.ts";
+import { type RecordChange, recordChange } from "../changes/record-change.ts";
 import type { TenantRow } from "../schema.ts";
 import type { Transact, Transaction } from "../transaction.ts";
 import { tenantChanged } from "./tenant-event.ts";
@@ -10,10 +10,9 @@ import { type TenantResponse, type TenantsQuery, toTenant } from "./tenants.cont
 import type { TenantStore } from "./tenants.store.ts";
 
 /** What the platform's owner does with tenants. */
-export interface GovernTenant {
+export interface GovernTenant extends RecordChange {
   readonly transact: Transact;
   readonly tenants: TenantStore;
-  readonly changeLog: ChangeLog;
   readonly cursors: Cursors;
   /** Tells the publisher and the relay that something was committed for them. */
   readonly announce: () => void;
@@ -45,7 +44,7 @@ function setStatus(
 ): Promise<TenantRow> {
   return govern(deps, tenantId, async (transaction, known) => {
     if (known.status === to.status) return known;
-    const version = await deps.changeLog.add(transaction, tenantId);
+    const version = await recordChange(deps, transaction, tenantId);
     const row = await deps.tenants.update(transaction, tenantId, { status: to.status, version });
     await deps.tenants.addEvent(transaction, tenantChanged(row, to.change, requestId));
     return row;
@@ -60,7 +59,7 @@ export function setLimits(
   requestId: string,
 ): Promise<TenantRow> {
   return govern(deps, tenantId, async (transaction) => {
-    const version = await deps.changeLog.add(transaction, tenantId);
+    const version = await recordChange(deps, transaction, tenantId);
     const row = await deps.tenants.update(transaction, tenantId, { limits, version });
     await deps.tenants.addEvent(transaction, tenantChanged(row, "limits", requestId));
     return row;

@@ -7,7 +7,7 @@ export interface SetWebhook {
   readonly notifier: InternalClient;
 }
 
-/** Makes `url` the tenant's default endpoint in the key's mode. Fails as notifier does, and with `unavailable`. */
+/** Makes `url` the default endpoint of the key's mode. Fails as notifier does, and with `unavailable`. */
 export function setWebhook(
   deps: SetWebhook,
   context: TenantContext,

@@ -1,6 +1,7 @@
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
 import { type GovernTenant, listTenants, resumeTenant, setLimits, suspendTenant } from "./govern-tenant.ts";
+import { readTenant } from "./read-tenant.ts";
 import { type RegisterTenant, registerTenant } from "./register-tenant.ts";
 import { type SetWebhook, setWebhook } from "./set-webhook.ts";
 import {
@@ -17,7 +18,7 @@ import {
   WebhookBody,
   WebhookResponse,
 } from "./tenants.contract.ts";
-import { readOwnTenant, type UpdateTenant, updateTenant } from "./update-tenant.ts";
+import { type UpdateTenant, updateTenant } from "./update-tenant.ts";
 
 export interface TenantRoutes extends RegisterTenant, UpdateTenant, SetWebhook {
   /** Who may register: anybody, or the holder of the admin token. */
@@ -47,7 +48,7 @@ export const tenantRoutes = (http: Http, deps: TenantRoutes) =>
         detail: operation({ summary: "Register a tenant", responses: { 201: RegisterResponse } }),
       },
     )
-    .get("/tenants/me", async ({ tenant }) => toTenant(await readOwnTenant(deps, tenant)), {
+    .get("/tenants/me", async ({ tenant }) => toTenant(await readTenant(deps, tenant.tenantId)), {
       access: "tenant",
       detail: operation({ summary: "Read the key's tenant", responses: { 200: TenantResponse } }),
     })

@@ -13,13 +13,6 @@ export interface UpdateTenant {
   readonly announce: () => void;
 }
 
-/** The tenant a key belongs to. */
-export async function readOwnTenant(deps: UpdateTenant, context: TenantContext): Promise<TenantRow> {
-  const row = await deps.tenants.find(context.tenantId);
-  if (row === undefined) throw new DomainError("not_found");
-  return row;
-}
-
 /** Changes name or address; what is left out stays. No key's rights depend on them. */
 export async function updateTenant(
   deps: UpdateTenant,

@@ -1,12 +1,12 @@
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import { pause } from "@payflow/service-kit/retry.ts";
 import { currentValue, type KeySecrets } from "../api-keys/stored-value.ts";
-import type { PublishedStore } from "../changes/published-state.store.ts";
+import type { KeyCacheStore } from "./key-cache.store.ts";
 import type { VerificationStore } from "./verification.store.ts";
 
 export interface KeyUsageOptions {
   readonly verification: Pick<VerificationStore, "markUsed" | "nowMs" | "restamp">;
-  readonly published: Pick<PublishedStore, "takeUsed">;
+  readonly keyCache: Pick<KeyCacheStore, "takeUsed">;
   readonly secrets: KeySecrets;
   readonly logger: Logger;
   readonly flushMs: number;
@@ -16,8 +16,8 @@ export interface KeyUsageOptions {
 const maxNotes = 50_000;
 
 /**
- * Writes down in batches when keys were last used: by the marks services leave in the cache Redis, and by the questions
- * asked here. Values under an older secret are carried over to the current one on the way.
+ * Writes down in batches when keys were last used: by the marks services leave in the cache Redis, and by the
+ * questions asked here. Values under an older secret are carried over to the current one on the way.
  */
 export class KeyUsage {
   readonly #options: KeyUsageOptions;
@@ -51,7 +51,7 @@ export class KeyUsage {
 
   /** Writes down what was noted until now. */
   async flush(): Promise<void> {
-    const { verification, published, secrets } = this.#options;
+    const { verification, keyCache, secrets } = this.#options;
     const used = [...this.#used];
     this.#used.clear();
     if (used.length > 0) {
@@ -67,7 +67,7 @@ export class KeyUsage {
       }),
     );
     for (let size = 1; size > 0; ) {
-      const marks = await published.takeUsed();
+      const marks = await keyCache.takeUsed();
       await verification.markUsed(marks);
       size = marks.size;
     }

@@ -1,15 +1,11 @@
-import { DomainError } from "@payflow/contracts/errors.ts";
-import { isId } from "@payflow/contracts/ids.ts";
 import { type InternalTenant, VerifyKeysBody, verifyKeysPath } from "@payflow/contracts/internal-tenant.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
 import { Type } from "@sinclair/typebox";
+import { type ReadTenant, readTenant } from "../tenants/read-tenant.ts";
 import { toTenant } from "../tenants/tenants.contract.ts";
-import type { TenantStore } from "../tenants/tenants.store.ts";
 import { type VerifyKeys, verifyKeys } from "./verify-keys.ts";
 
-export interface VerificationRoutes extends VerifyKeys {
-  readonly tenants: Pick<TenantStore, "find">;
-}
+export interface VerificationRoutes extends VerifyKeys, ReadTenant {}
 
 /** What the other apps ask. */
 export const verificationRoutes = (http: Http, deps: VerificationRoutes) =>
@@ -22,9 +18,7 @@ export const verificationRoutes = (http: Http, deps: VerificationRoutes) =>
     .get(
       "/internal/v1/tenants/:id",
       async ({ params }): Promise<InternalTenant> => {
-        const row = isId("ten", params.id) ? await deps.tenants.find(params.id) : undefined;
-        if (row === undefined) throw new DomainError("not_found");
-        return toTenant(row);
+        return toTenant(await readTenant(deps, params.id));
       },
       { access: "internal", params: Type.Object({ id: Type.String() }) },
     );

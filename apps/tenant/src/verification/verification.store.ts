@@ -59,10 +59,14 @@ export function createVerificationStore({ sql }: Database) {
       return rows.map(toFoundKey);
     },
 
-    /** Keeps the latest moment of use of each key; milliseconds since 1970. Ids that do not exist are passed over. */
+    /**
+     * Keeps the latest moment of use of each key; milliseconds since 1970. Ids that do not exist are passed
+     * over.
+     */
     async markUsed(used: ReadonlyMap<string, number>): Promise<void> {
       if (used.size === 0) return;
-      // Sorted ids make two replicas lock rows in the same order. A clock ahead of the database's is cut to its time.
+      // Sorted ids make two replicas lock rows in the same order. A clock ahead of the database's is cut to
+      // its time.
       const sorted = [...used].sort(([left], [right]) => (left < right ? -1 : 1));
       await sql`
         update api_key k

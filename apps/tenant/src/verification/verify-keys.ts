@@ -1,12 +1,12 @@
 import type { VerifiedKey } from "@payflow/contracts/internal-tenant.ts";
 import { type KeySecrets, storedValue } from "../api-keys/stored-value.ts";
-import type { FilledKey, PublishedStore } from "../changes/published-state.store.ts";
+import type { CachedKey, KeyCacheStore } from "./key-cache.store.ts";
 import type { KeyUsage } from "./key-usage.ts";
 import type { VerificationStore } from "./verification.store.ts";
 
 export interface VerifyKeys {
   readonly verification: Pick<VerificationStore, "find">;
-  readonly published: Pick<PublishedStore, "fill">;
+  readonly keyCache: Pick<KeyCacheStore, "fill">;
   /** The epoch the cache Redis was last seen in; '' for none. */
   readonly epoch: () => string;
   readonly secrets: KeySecrets;
@@ -25,7 +25,7 @@ export async function verifyKeys(deps: VerifyKeys, keys: readonly string[]): Pro
     })),
   );
   const answers = keys.map((): VerifiedKey | null => null);
-  const filled: FilledKey[] = [];
+  const filled: CachedKey[] = [];
   for (const found of await deps.verification.find(wanted.map((one) => one.value))) {
     const asked = wanted[found.position - 1];
     if (asked === undefined) throw new Error("a key was found that nobody asked for");
@@ -37,7 +37,7 @@ export async function verifyKeys(deps: VerifyKeys, keys: readonly string[]): Pro
   }
   if (epoch !== "") {
     // The answer does not wait for the cache, and without it the key is asked about again.
-    void deps.published.fill(epoch, filled).catch(() => {});
+    void deps.keyCache.fill(epoch, filled).catch(() => {});
   }
   return answers;
 }

@@ -6,13 +6,18 @@ const format = /^pfk_(live|test)_[0-9A-Za-z]{38}$/;
 const checksumLength = 6;
 const randomLength = 32;
 
-/** A new key: `pfk_live_` or `pfk_test_`, 32 random base62 characters, and 6 of the CRC-32 over all before them. */
+/**
+ * A new key: `pfk_live_` or `pfk_test_`, 32 random base62 characters, and 6 of the CRC-32 over all before
+ * them.
+ */
 export function makeApiKey(mode: Mode): string {
   const body = `pfk_${mode}_${randomBase62(randomLength)}`;
   return body + checksum(body);
 }
 
-/** The mode a well-formed key is for; null for anything that was not made by `makeApiKey`, without a look-up. */
+/**
+ * The mode a well-formed key is for; null for anything that was not made by `makeApiKey`, without a look-up.
+ */
 export function apiKeyMode(key: string): Mode | null {
   if (!format.test(key)) return null;
   const body = key.slice(0, -checksumLength);

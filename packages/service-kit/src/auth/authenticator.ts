@@ -12,8 +12,8 @@ import type { CachedKeys, KeyCache } from "./key-cache.ts";
 import { KeyEntries, type KeyEntry } from "./key-entries.ts";
 
 /**
- * Asks the tenant app itself what keys stand for, by their SHA-256 in hex; null for a key that was never made. Throws
- * when there is no answer within `askTimeoutMs`.
+ * Asks the tenant app itself what keys stand for, by their SHA-256 in hex; null for a key that was never
+ * made. Throws when there is no answer within `askTimeoutMs`.
  */
 export type AskTenant = (keys: readonly string[]) => Promise<readonly (VerifiedKey | null)[]>;
 
@@ -36,9 +36,9 @@ export interface RunningAuthenticator extends Authenticator {
 }
 
 /**
- * Tells what an API key stands for: from this process's memory, else the cache Redis, else the tenant app. A revocation,
- * a suspension and a changed limit count everywhere within a second, whatever is lost or away; when nobody can vouch
- * for a record it is `unavailable`, never granted. See docs/decisions for the argument.
+ * Tells what an API key stands for: from this process's memory, else the cache Redis, else the tenant app. A
+ * revocation, a suspension and a changed limit count everywhere within a second, whatever is lost or away;
+ * when nobody can vouch for a record it is `unavailable`, never granted. See docs/decisions for the argument.
  */
 export function createAuthenticator(options: AuthenticatorOptions): RunningAuthenticator {
   const entries = new KeyEntries(options.maxEntries ?? 10_000);
@@ -108,7 +108,10 @@ function grant(entry: KeyEntry): Omit<TenantContext, "requestId" | "traceparent"
 
 type Lookups = { inc(labels: { source: string }): void };
 
-/** Loads an entry that may be used at once: from Redis while the feed of changes is fresh, else from the tenant app. */
+/**
+ * Loads an entry that may be used at once: from Redis while the feed of changes is fresh, else from the
+ * tenant app.
+ */
 function keySource(options: AuthenticatorOptions, entries: KeyEntries, feed: ChangeFeed, lookups: Lookups) {
   const read = coalesce<string, { cached: CachedKeys; record: KeyRecord | null }>({
     maxBatch: 100,
@@ -120,7 +123,8 @@ function keySource(options: AuthenticatorOptions, entries: KeyEntries, feed: Cha
     isOutage: () => true,
   });
   const known = askLane(options.ask, 10_000);
-  // Anybody can make up keys of the right form. They wait apart, and few of them, so that they delay no tenant's key.
+  // Anybody can make up keys of the right form. They wait apart, and few of them, so that they delay no
+  // tenant's key.
   const unknown = askLane(options.ask, 1_000);
 
   async function fromRedis(sha256: string): Promise<KeyEntry | null> {
@@ -170,7 +174,10 @@ function keySource(options: AuthenticatorOptions, entries: KeyEntries, feed: Cha
   };
 }
 
-/** Joins questions to the tenant app into batches; beyond `maxWaiting` waiting keys the newest is `unavailable`. */
+/**
+ * Joins questions to the tenant app into batches; beyond `maxWaiting` waiting keys the newest is
+ * `unavailable`.
+ */
 function askLane(ask: AskTenant, maxWaiting: number) {
   return coalesce<string, { verified: VerifiedKey | null; askedAt: number }>({
     maxBatch: maxVerifyBatch,

@@ -1,11 +1,12 @@
 /*
  * What the cache Redis holds for authentication. Only the tenant app writes there, but for the marks of use.
  *
- * `state` is one hash, so that it can only be lost as a whole: `epoch` (new after each loss), `number` (of the latest
- * change published), `at` (milliseconds of Redis's clock at which every change committed until then was published), and
- * one field per changed key or tenant with the number of its change, the tombstone that refuses older records.
- * `changes` is the capped stream of changes; an entry's id is the change's number. An entry of a key is a hash of epoch,
- * key, tenant, version and record; it counts only under the present epoch.
+ * `state` is one hash, so that it can only be lost as a whole: `epoch` (new after each loss), `number` (of
+ * the latest change published), `at` (milliseconds of Redis's clock at which every change committed until
+ * then was published), and one field per changed key or tenant with the number of its change, the tombstone
+ * that refuses older records. `changes` is the capped stream of changes; an entry's id is the change's
+ * number. An entry of a key is a hash of epoch, key, tenant, version and record; it counts only under the
+ * present epoch.
  */
 export const stateKey = "payflow:auth:state";
 export const changesKey = "payflow:auth:changes";

@@ -11,8 +11,9 @@ export interface ChangeFeedOptions {
 }
 
 /**
- * Follows the numbered changes of keys and tenants in the cache Redis. Freshness is reckoned from before the question was
- * sent and by Redis's own clock, so that neither a paused process nor a wrong clock makes old news look new.
+ * Follows the numbered changes of keys and tenants in the cache Redis. Freshness is reckoned from before the
+ * question was sent and by Redis's own clock, so that neither a paused process nor a wrong clock makes old
+ * news look new.
  */
 export class ChangeFeed implements FeedView {
   readonly #options: ChangeFeedOptions;

@@ -2,7 +2,10 @@ import type { KeyRecord } from "@payflow/contracts/internal-tenant.ts";
 import type { Redis } from "ioredis";
 import { changesKey, entryKey, stateKey, usedKey } from "./cache-layout.ts";
 
-/** Keys: state, entries. Returns the time, the number published, and each entry's record where it is not outdated. */
+/**
+ * Keys: state, entries. Returns the time, the number published, and each entry's record where it is not
+ * outdated.
+ */
 const readEntries = `
   local time = redis.call('TIME')
   local state = redis.call('HMGET', KEYS[1], 'epoch', 'number')
@@ -18,7 +21,10 @@ const readEntries = `
   end
   return reply`;
 
-/** Keys: state, changes. Arguments: the number seen, or -1. Returns time, number, at, and the changes after it. */
+/**
+ * Keys: state, changes. Arguments: the number seen, or -1. Returns time, number, at, and the changes after
+ * it.
+ */
 const pollChanges = `
   local time = redis.call('TIME')
   local state = redis.call('HMGET', KEYS[1], 'number', 'at')
@@ -34,7 +40,9 @@ const pollChanges = `
   end
   return reply`;
 
-/** Keys: used. Arguments: ids of keys. Marks them as used at this moment of Redis's clock, in milliseconds. */
+/**
+ * Keys: used. Arguments: ids of keys. Marks them as used at this moment of Redis's clock, in milliseconds.
+ */
 const markUsed = `
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -57,7 +65,9 @@ export interface PolledChanges {
   readonly changes: readonly { readonly number: number; readonly subject: string }[];
 }
 
-/** What a service reads from the cache Redis to know keys, and the one thing it writes: which keys were used. */
+/**
+ * What a service reads from the cache Redis to know keys, and the one thing it writes: which keys were used.
+ */
 export interface KeyCache {
   read(keys: readonly string[]): Promise<CachedKeys>;
   poll(seen: number): Promise<PolledChanges>;

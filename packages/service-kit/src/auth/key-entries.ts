@@ -2,8 +2,8 @@ import type { KeyRecord } from "@payflow/contracts/internal-tenant.ts";
 import { entryLifeMs, provenForMs } from "./cache-layout.ts";
 
 /**
- * How far this process follows the changes. `run` grows whenever a change may have been missed; `provenAt` is the
- * moment, on this process's monotonic clock in milliseconds, up to which every change is known.
+ * How far this process follows the changes. `run` grows whenever a change may have been missed; `provenAt` is
+ * the moment, on this process's monotonic clock in milliseconds, up to which every change is known.
  */
 export interface FeedView {
   readonly run: number;
@@ -12,7 +12,10 @@ export interface FeedView {
 
 export interface KeyEntry {
   readonly record: KeyRecord;
-  /** When it was loaded, and the moment for which it was right by itself; -Infinity where only the feed vouches. */
+  /**
+   * When it was loaded, and the moment for which it was right by itself; -Infinity where only the feed
+   * vouches.
+   */
   readonly loadedAt: number;
   readonly readAt: number;
   /** The feed's `run` before it was loaded: later changes of that run are known. */
@@ -25,8 +28,8 @@ export interface KeyEntry {
 const floorLifeMs = 2 * entryLifeMs;
 
 /**
- * The records this process knows, by the SHA-256 of their keys. A record is given out only while it is known to have
- * been right within the last half second: by its own reading, or by the feed of changes.
+ * The records this process knows, by the SHA-256 of their keys. A record is given out only while it is known
+ * to have been right within the last half second: by its own reading, or by the feed of changes.
  */
 export class KeyEntries {
   readonly #maxEntries: number;

@@ -5,7 +5,10 @@ import type { RateDecision, RateLimiter } from "../http/access.ts";
 import type { Metrics } from "../metrics.ts";
 import { rateHeaders, refill, type TokenBucket, waitMs } from "./token-bucket.ts";
 
-/** Keys: buckets. Arguments: tokens wanted, rate a second and burst of each. Returns tokens given and left of each. */
+/**
+ * Keys: buckets. Arguments: tokens wanted, rate a second and burst of each. Returns tokens given and left of
+ * each.
+ */
 const takeTokens = `
   local time = redis.call('TIME')
   local now = time[1] * 1000 + time[2] / 1000
@@ -57,10 +60,11 @@ const maxTenants = 20_000;
 const redisPauseMs = 500;
 
 /**
- * One token bucket a tenant in the cache Redis, shared by all replicas of all apps. Requests that arrive together take
- * their tokens in one call, and a busy tenant's process takes some ahead: what it expects within 25 ms, at most a
- * twentieth of a second's rate, dropped when unused for 100 ms. So never more is let through than the bucket gave, and
- * at most that advance too little. While Redis is away each process keeps the tenant's limits by itself.
+ * One token bucket a tenant in the cache Redis, shared by all replicas of all apps. Requests that arrive
+ * together take their tokens in one call, and a busy tenant's process takes some ahead: what it expects
+ * within 25 ms, at most a twentieth of a second's rate, dropped when unused for 100 ms. So never more is let
+ * through than the bucket gave, and at most that advance too little. While Redis is away each process keeps
+ * the tenant's limits by itself.
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   options.redis.defineCommand("authTakeTokens", { lua: takeTokens });
@@ -146,7 +150,10 @@ interface Wanted {
   readonly share: Share;
 }
 
-/** Takes tokens for all that wait, and the advance of each tenant, in one call; whether each request got its token. */
+/**
+ * Takes tokens for all that wait, and the advance of each tenant, in one call; whether each request got its
+ * token.
+ */
 async function leaseTokens(redis: ScriptedRedis, wanted: readonly Wanted[]): Promise<boolean[]> {
   const waiting = new Map<Share, { tenantId: string; count: number; given: number }>();
   for (const { tenantId, share } of wanted) {

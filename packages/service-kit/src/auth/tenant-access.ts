@@ -32,7 +32,10 @@ export interface TenantAccess {
   close(): Promise<void>;
 }
 
-/** What `createHttp` needs for tenants' routes: who calls, and how much they may. Connects by itself and never waits. */
+/**
+ * What `createHttp` needs for tenants' routes: who calls, and how much they may. Connects by itself and never
+ * waits.
+ */
 export function connectTenantAccess(options: TenantAccessOptions): TenantAccess {
   const { logger, metrics } = options;
   const redis = connectRedis(options.redisUrl, "auth", logger, { commandTimeout: 300 });

@@ -17,8 +17,9 @@ export function waitMs(tokens: number, perSecond: number): number {
 }
 
 /**
- * `RateLimit-Policy`, `RateLimit` and, for a refusal, `Retry-After` (draft-ietf-httpapi-ratelimit-headers-09): the quota
- * is the burst, its window the time in which an empty bucket fills up, in whole seconds.
+ * `RateLimit-Policy`, `RateLimit` and, for a refusal, `Retry-After`
+ * (draft-ietf-httpapi-ratelimit-headers-09): the quota is the burst, its window the time in which an empty
+ * bucket fills up, in whole seconds.
  */
 export function rateHeaders(
   limits: { readonly requests_per_second: number; readonly burst: number },

@@ -15,6 +15,7 @@ import type { TenantConfig } from "./config.ts";
 import type { InternalServerDependencies, ServerDependencies } from "./server.ts";
 import { createTenantStore } from "./tenants/tenants.store.ts";
 import { transactions } from "./transaction.ts";
+import { createKeyCacheStore } from "./verification/key-cache.store.ts";
 import { KeyUsage } from "./verification/key-usage.ts";
 import { createVerificationStore } from "./verification/verification.store.ts";
 import { verifyKeys } from "./verification/verify-keys.ts";
@@ -26,7 +27,7 @@ export interface Surroundings {
   readonly scope: Scope;
 }
 
-/** Everything of the app but the relay and the ports: tests drive the same composition that the process runs. */
+/** Everything of the app but the relay and the ports: tests drive the same parts that the process runs. */
 export function composeTenant({ config, logger, metrics, scope }: Surroundings) {
   const secrets = keySecrets(
     { version: config.API_KEY_SECRET_VERSION, secret: config.API_KEY_SECRET },
@@ -39,18 +40,19 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
   const redis = connectRedis(config.REDIS_URL, "tenant", logger, { commandTimeout: 300 });
   scope.defer("cache Redis", () => redis.disconnect());
   const published = createPublishedStore(redis);
+  const keyCache = createKeyCacheStore(redis);
   const changeLog = createChangeLog(database);
   const tenants = createTenantStore(database);
   const verification = createVerificationStore(database);
   const usage = scope.use(
     "key usage",
-    new KeyUsage({ verification, published, secrets, logger, flushMs: config.LAST_USED_FLUSH_MS }),
+    new KeyUsage({ verification, keyCache, secrets, logger, flushMs: config.LAST_USED_FLUSH_MS }),
   );
   const publisher = scope.use(
     "change publisher",
     new ChangePublisher({ changeLog, published, logger, metrics, heartbeatMs: config.CHANGE_HEARTBEAT_MS }),
   );
-  const verifying = { verification, published, epoch: () => publisher.epoch, secrets, usage };
+  const verifying = { verification, keyCache, epoch: () => publisher.epoch, secrets, usage };
   const { authenticator, rateLimiter } = scope.use(
     "tenant access",
     connectTenantAccess({
@@ -87,5 +89,6 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
     ...verifying,
     internalSecret: config.INTERNAL_SERVICE_SECRET,
   };
-  return { database, publisher, usage, verifying, server, internal };
+  const checkDatabase = () => verification.nowMs();
+  return { database, checkDatabase, publisher, usage, verifying, server, internal };
 }
