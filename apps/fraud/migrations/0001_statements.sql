@@ -1,8 +1,8 @@
 -- The statements of the hot paths stand in functions because their plans are kept: made while the tables were
 -- nearly empty, they would read whole tables for minutes. So scans and hash joins are off within them.
 --> statement-breakpoint
--- Sends events to the outbox and lists them, in the transaction of what they tell of. Events of payments that are
--- not among p_payment are left out: another call had decided those before.
+-- Sends events to the outbox and lists them, in the transaction of what they tell of. Events of payments that
+-- are not among p_payment are left out: another call had decided those before.
 create function emit_flags(p_payment text[], p_event text[]) returns void language plpgsql as $$
 begin
   insert into flag (payment_id, is_late, rule_triggered, event_id, tenant_id, mode, decision, risk_score,
@@ -20,8 +20,8 @@ begin
      order by w.place;
 end $$;
 --> statement-breakpoint
--- Stores a batch of decisions and sends the events of those that are new; answers which those are. The caller looks
--- the others up by a statement of its own: this one's snapshot may be from before they were committed.
+-- Stores a batch of decisions and sends the events of those that are new; answers which those are. The caller
+-- looks the others up by a statement of its own: this one's snapshot may be from before they were committed.
 create function decide_payments(
   p_payment text[], p_tenant text[], p_mode text[], p_decision text[], p_score smallint[], p_rules text[],
   p_seen text[], p_trigger text[], p_hash text[], p_ip text[], p_event text[])

@@ -20,7 +20,7 @@ import { scoreMetrics } from "./scoring/score-metrics.ts";
 import { warmUp } from "./scoring/warm-up.ts";
 import { looksStore } from "./second-look/looks.store.ts";
 import { createInternalServer, createServer, fraudGroup } from "./server.ts";
-import { startUpkeep } from "./upkeep/upkeep.ts";
+import { keptDays, startUpkeep } from "./upkeep/upkeep.ts";
 
 /** A Redis that hangs is as good as away: payment waits for a score no longer than this. */
 const redisTimeoutMs = 1_000;
@@ -81,7 +81,17 @@ await runService(
       });
       scope.defer("consumers", () => subscription.stop());
       const upkeep = startUpkeep(
-        { ...scoring, sql: database.sql, flags, store, fallback, logger },
+        {
+          sql: database.sql,
+          logger,
+          rememberDefault: () => store.remember(fallback.hash, fallback.policy),
+          deletions: [
+            (limit) => scoring.decisions.deleteOld(keptDays.decisions, limit),
+            (limit) => flags.deleteOld(keptDays.flags, limit),
+            (limit) => scoring.looks.deleteOld(keptDays.looks, limit),
+            (limit) => store.deleteOld(keptDays.policies, limit),
+          ],
+        },
         config.UPKEEP_INTERVAL_SECONDS * 1_000,
       );
       scope.defer("upkeep", () => upkeep.stop());
@@ -108,7 +118,7 @@ await runService(
           internalSecret: config.INTERNAL_SERVICE_SECRET,
         }),
         readiness: [
-          { name: "postgresql", check: () => database.sql`select 1` },
+          { name: "postgresql", check: () => store.ping() },
           { name: "cache_redis", check: () => redis.ping() },
         ],
       };

@@ -103,8 +103,9 @@ export const flag = pgTable(
 );
 
 /**
- * What is known of a payment that may have gone on without a score: its facts from `payment.created`, what was
- * applied from `payment.authorized` or `payment.settled`. The events come in any order; with both, it is scored.
+ * What is known of a payment that may have gone on without a score: its facts from `payment.created`, what
+ * was applied from `payment.authorized` or `payment.settled`. The events come in any order; with both, it is
+ * scored.
  */
 export const secondLook = pgTable(
   "second_look",

@@ -7,15 +7,15 @@ import type { Logger } from "@payflow/service-kit/logging.ts";
 import type { Metrics } from "@payflow/service-kit/metrics.ts";
 import { decisionRoutes } from "./decisions/decisions.routes.ts";
 import type { GetDecision } from "./decisions/get-decision.ts";
-import { type FlagRoutes, flagRoutes } from "./flags/flags.routes.ts";
+import { flagRoutes } from "./flags/flags.routes.ts";
+import type { ListFlags } from "./flags/list-flags.ts";
 import type { ChangePolicy } from "./policies/change-policy.ts";
 import { policyRoutes } from "./policies/policies.routes.ts";
 import { type ScoresRoutes, scoresRoutes } from "./scoring/scores.routes.ts";
 
 export const fraudGroup = "fraud" satisfies ConsumerGroup;
 
-export interface ServerDependencies extends GetDecision, FlagRoutes {
-  readonly store: GetDecision["store"] & ChangePolicy["store"];
+export interface ServerDependencies extends GetDecision, ChangePolicy, ListFlags {
   readonly authenticator: Authenticator;
   readonly rateLimiter?: RateLimiter;
   readonly adminToken: string;

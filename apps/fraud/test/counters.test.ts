@@ -33,7 +33,8 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
   ip: fc.constantFrom(null, "192.0.2.1", "192.0.2.2"),
 });
 const anyStep = fc.record({
-  // Includes jumps onto, just before and beyond the ends of the windows. No two batches are at the same microsecond.
+  // Includes jumps onto, just before and beyond the ends of the windows. No two batches are at the same
+  // microsecond.
   waitMs: fc.constantFrom(1, 1, 2, 1_000, 5_000, 9_999, 10_000, 10_001, 59_999, 60_000, 60_001),
   batch: fc.array(fc.record({ facts: anyFacts, fails: fc.boolean() }), { minLength: 1, maxLength: 6 }),
 });

@@ -39,7 +39,10 @@ export const startLimitMs = 60_000;
 export type Fraud = Awaited<ReturnType<typeof startFraud>>;
 export type Replica = ReturnType<typeof buildReplica>;
 
-/** The whole service without its process, on stores of its own. `replica()` builds another one on the same stores. */
+/**
+ * The whole service without its process, on stores of its own. `replica()` builds another one on the same
+ * stores.
+ */
 export async function startFraud() {
   const [postgres, servers] = await Promise.all([testPostgres("fraud"), testRedis()]);
   const database = connectDatabase(postgres.serviceUrl, { name: "fraud-test" });
@@ -240,5 +243,6 @@ function envelope<T extends Topics>(
 export async function outboxOf(fraud: Pick<Fraud, "database">, paymentId: string) {
   const rows = await fraud.database.sql<{ envelope: string }[]>`
     select envelope from outbox where key = ${paymentId} order by id`;
-  return rows.map((row) => JSON.parse(row.envelope) as EventEnvelope<"fraud.flagged">); // What fraud itself wrote.
+  // What fraud itself wrote, which nothing else can have changed.
+  return rows.map((row) => JSON.parse(row.envelope) as EventEnvelope<"fraud.flagged">);
 }

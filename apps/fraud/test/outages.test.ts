@@ -5,7 +5,7 @@ import { createLogger } from "@payflow/service-kit/logging.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres from "postgres";
 import { warmUp } from "../src/scoring/warm-up.ts";
-import { tick } from "../src/upkeep/upkeep.ts";
+import { keptDays, tick } from "../src/upkeep/upkeep.ts";
 import {
   call,
   created,
@@ -107,7 +107,18 @@ test("upkeep deletes what is over its time and nothing that may still be asked f
   } finally {
     await admin.end();
   }
-  const upkeep = { ...fraud.deps, sql: fraud.database.sql, logger: createLogger("test", "silent") };
+  const { decisions, flags: flagged, looks, store, fallback } = fraud.deps;
+  const upkeep = {
+    sql: fraud.database.sql,
+    logger: createLogger("test", "silent"),
+    rememberDefault: () => store.remember(fallback.hash, fallback.policy),
+    deletions: [
+      (limit: number) => decisions.deleteOld(keptDays.decisions, limit),
+      (limit: number) => flagged.deleteOld(keptDays.flags, limit),
+      (limit: number) => looks.deleteOld(keptDays.looks, limit),
+      (limit: number) => store.deleteOld(keptDays.policies, limit),
+    ],
+  };
   await tick(upkeep, "one", new AbortController().signal);
   const left = await fraud.deps.decisions.find([old, young, kept].map((one) => one.payment_id));
   expect(left.map((one) => one.paymentId).sort()).toEqual([young.payment_id, kept.payment_id].sort());

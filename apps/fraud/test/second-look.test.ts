@@ -131,7 +131,8 @@ test("events in any order, together or apart, and delivered again, have the same
         { payment: index, topic: "payment.created" as const },
         { payment: index, topic: "payment.settled" as const },
       ]);
-      // The repeats decide the order too: each event is delivered at its first mention, and all of them in the end.
+      // The repeats decide the order too: each event is delivered at its first mention, and all of them in
+      // the end.
       const steps = [...again, ...all];
       for (const { payment: index, topic } of steps) {
         const one = payments[index];

@@ -4,7 +4,7 @@ import { failModes, fraudDecisions } from "@payflow/contracts/internal-fraud.ts"
 import { type Static, Type } from "@sinclair/typebox";
 import { actions, type Policy } from "../policies/policy.ts";
 import { isTriggered, limitOf } from "../scoring/evaluate.ts";
-import type { Decision } from "./decisions.store.ts";
+import type { Decision } from "./decision.ts";
 
 const Evaluation = Type.Object({
   id: Type.String(),

@@ -1,24 +1,8 @@
-import type { EventEnvelope } from "@payflow/contracts/events.ts";
+import { firstIdAt } from "@payflow/contracts/ids.ts";
 import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
 import type { Sql } from "@payflow/service-kit/database.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
-import type { decision } from "../schema.ts";
-
-export type Decision = typeof decision.$inferSelect;
-/** A decision before it is stored: the database says when it was made. */
-export type NewDecision = Omit<Decision, "decidedAt" | "lookedAt">;
-
-export interface DecisionsStore {
-  /** The decisions there are among these payments. */
-  find(paymentIds: readonly string[]): Promise<readonly Decision[]>;
-  /**
-   * Stores decisions, with the events of each that is new in the same transaction; the ids of those that are. The
-   * others had been decided before.
-   */
-  insert(rows: readonly NewDecision[], events: readonly EventEnvelope[]): Promise<ReadonlySet<string>>;
-  /** Deletes up to `limit` of the oldest decisions whose ids are below `beforeId`; how many there were. */
-  deleteOld(beforeId: string, keptDays: number, limit: number): Promise<number>;
-}
+import type { Decision, Decisions } from "./decision.ts";
 
 interface Row {
   payment_id: string;
@@ -36,7 +20,7 @@ interface Row {
 }
 
 /** Decisions in PostgreSQL, by its functions of the migrations. */
-export function decisionsStore(sql: Sql): DecisionsStore {
+export function decisionsStore(sql: Sql): Decisions {
   return {
     async find(paymentIds) {
       if (paymentIds.length === 0) return [];
@@ -54,7 +38,8 @@ export function decisionsStore(sql: Sql): DecisionsStore {
           ${events.map((event) => outboxRow(event).envelope)}::text[]) as made (payment_id)`;
       return new Set(made.map((row) => row.payment_id));
     },
-    async deleteOld(beforeId, keptDays, limit) {
+    async deleteOld(keptDays, limit) {
+      const beforeId = firstIdAt("pay", Date.now() - keptDays * 86_400_000);
       const deleted = await sql`
         delete from decision where payment_id in (
           select payment_id from decision
@@ -65,7 +50,10 @@ export function decisionsStore(sql: Sql): DecisionsStore {
   };
 }
 
-/** An array as PostgreSQL writes it. Names of rules need no quotes: the policy's schema admits no other characters. */
+/**
+ * An array in the notation of PostgreSQL. Names of rules need no quotes: the policy's schema admits no other
+ * characters.
+ */
 function arrayText(values: readonly (string | number | null)[]): string {
   return `{${values.map((value) => value ?? "null").join(",")}}`;
 }

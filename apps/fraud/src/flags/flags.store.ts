@@ -1,7 +1,7 @@
+import { firstIdAt } from "@payflow/contracts/ids.ts";
 import type { Database } from "@payflow/service-kit/database.ts";
 import { and, desc, eq, lt } from "drizzle-orm";
-import type { PolicyOwner } from "../policies/policies.store.ts";
-import type { Action } from "../policies/policy.ts";
+import type { Action, PolicyOwner } from "../policies/policy.ts";
 import { flag } from "../schema.ts";
 
 export type Flag = typeof flag.$inferSelect;
@@ -17,8 +17,8 @@ export interface FlagsFilter {
 export interface FlagsStore {
   /** A tenant's flags in a mode, newest first. */
   list(owner: PolicyOwner, filter: FlagsFilter): Promise<readonly Flag[]>;
-  /** Deletes up to `limit` of the oldest flags whose payments' ids are below `beforeId`; how many there were. */
-  deleteOld(beforeId: string, keptDays: number, limit: number): Promise<number>;
+  /** Deletes up to `limit` flags more than so many days old; how many there were. */
+  deleteOld(keptDays: number, limit: number): Promise<number>;
 }
 
 /** Flags in PostgreSQL. */
@@ -39,7 +39,8 @@ export function flagsStore(database: Pick<Database, "db" | "sql">): FlagsStore {
         )
         .orderBy(desc(flag.eventId))
         .limit(filter.limit),
-    async deleteOld(beforeId, keptDays, limit) {
+    async deleteOld(keptDays, limit) {
+      const beforeId = firstIdAt("pay", Date.now() - keptDays * 86_400_000);
       const deleted = await database.sql`
         delete from flag where (payment_id, is_late, rule_triggered) in (
           select payment_id, is_late, rule_triggered from flag

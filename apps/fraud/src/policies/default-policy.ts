@@ -9,8 +9,9 @@ export interface DefaultPolicySettings {
 }
 
 /**
- * The policy of a tenant that has none of its own. By customer and card it acts; by tenant it only records, since
- * enforced it would stop every busy merchant. The weights keep one triggered rule below the tiers of two.
+ * The policy of a tenant that has none of its own. By customer and card it acts; by tenant it only records,
+ * since enforced it would stop every busy merchant. The weights keep one triggered rule below the tiers of
+ * two.
  */
 export function defaultPolicy(settings: DefaultPolicySettings): Policy {
   const velocity = (key: "customer" | "card" | "tenant"): Rule => ({

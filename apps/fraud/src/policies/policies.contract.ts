@@ -3,10 +3,11 @@ import { type Static, Type } from "@sinclair/typebox";
 import { PolicyBody } from "./policy.ts";
 
 /**
- * The policy's schema as the document shows it. `readPolicy` does the checking: a union's error would only say that
- * a rule fits none of its members, and not which field is wrong.
+ * The policy's schema as the document shows it. `readPolicy` does the checking: a union's error would only
+ * say that a rule fits none of its members, and not which field is wrong.
  */
-export const PolicyRequest = Type.Unknown(JSON.parse(JSON.stringify(PolicyBody)) as object); // JSON of an object.
+// The JSON of an object is an object.
+export const PolicyRequest = Type.Unknown(JSON.parse(JSON.stringify(PolicyBody)) as object);
 
 export const PolicyResponse = Type.Object({
   tenant_id: Type.String(),

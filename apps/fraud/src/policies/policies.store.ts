@@ -1,12 +1,7 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { type Sql, transact } from "@payflow/service-kit/database.ts";
 import type { ISql } from "postgres";
-import { canonicalJson, type Policy } from "./policy.ts";
-
-export interface PolicyOwner {
-  readonly tenantId: string;
-  readonly mode: Mode;
-}
+import { canonicalJson, type Policy, type PolicyOwner } from "./policy.ts";
 
 export interface StoredPolicy {
   readonly hash: string;
@@ -21,6 +16,8 @@ export interface PolicyInForce extends PolicyOwner {
 }
 
 export interface PoliciesStore {
+  /** Resolves when PostgreSQL answers. */
+  ping(): Promise<void>;
   /** The policies in force of those who have one. `knownHash` is the version the asker has, or "". */
   inForce(
     owners: readonly (PolicyOwner & { readonly knownHash: string })[],
@@ -30,13 +27,16 @@ export interface PoliciesStore {
   version(hash: string): Promise<Policy | null>;
   /** Keeps a version that no tenant's row refers to, such as the default policy. */
   remember(hash: string, policy: Policy): Promise<void>;
-  /** Deletes up to `limit` versions that no tenant has and that went out of use so many days ago; how many. */
+  /**
+   * Deletes up to `limit` versions that no tenant has and that went out of use so many days ago; how many.
+   */
   deleteOld(keptDays: number, limit: number): Promise<number>;
 }
 
 /** Policies in PostgreSQL. A version is stored once, however many tenants have it. */
 export function policiesStore(sql: Sql): PoliciesStore {
   return {
+    ping: async () => void (await sql`select 1`),
     async inForce(owners) {
       const rows = await sql<{ tenant_id: string; mode: Mode; hash: string; document: Policy | null }[]>`
         select p.tenant_id, p.mode, p.hash, v.document
@@ -61,7 +61,8 @@ export function policiesStore(sql: Sql): PoliciesStore {
       transact(sql, async (transaction) => {
         const [old] = await transaction<{ hash: string }[]>`
           select hash from policy where tenant_id = ${tenantId} and mode = ${mode} for update`;
-        // The version that ends here was in force until now: decisions may name it for as long as they are kept.
+        // The version that ends here was in force until now: decisions may name it for as long as they are
+        // kept.
         if (old !== undefined)
           await transaction`update policy_version set used_at = now() where hash = ${old.hash}`;
         await insertVersion(transaction, hash, policy);

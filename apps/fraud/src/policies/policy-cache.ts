@@ -1,5 +1,6 @@
 import { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
-import type { PoliciesStore, PolicyOwner } from "./policies.store.ts";
+import type { PoliciesStore } from "./policies.store.ts";
+import type { Policy, PolicyOwner } from "./policy.ts";
 
 /** A policy is used for this long without asking whether it was changed. */
 export const freshMs = 500;
@@ -10,6 +11,10 @@ const maxRemembered = 10_000;
 export interface PolicyCache {
   /** The policies in force, in the order of the owners. Asks the store once for all that are not fresh. */
   find(owners: readonly PolicyOwner[]): Promise<readonly CompiledPolicy[]>;
+  /**
+   * The policy of a hash, as long as a decision may name it. Throws where it is gone: it is kept for longer.
+   */
+  version(hash: string): Promise<Policy>;
   /** Forgets one, so that its next use asks the store. */
   forget(owner: PolicyOwner): void;
   /** What holds for a tenant without a policy of its own. */
@@ -24,11 +29,11 @@ interface Entry {
 }
 
 /**
- * Policies ready for scoring. A change is in effect on every replica after `freshMs` at most, without messages that
- * could be lost; the price is one small query per batch and half second.
+ * Policies ready for scoring. A change is in effect on every replica after `freshMs` at most, without
+ * messages that could be lost; the price is one small query per batch and half second.
  */
 export function policyCache(
-  store: Pick<PoliciesStore, "inForce">,
+  store: Pick<PoliciesStore, "inForce" | "version">,
   fallback: CompiledPolicy,
   nowMs: () => number = () => performance.now(),
 ): PolicyCache {
@@ -62,6 +67,11 @@ export function policyCache(
 
   return {
     fallback,
+    async version(hash) {
+      const policy = hash === fallback.hash ? fallback.policy : await store.version(hash);
+      if (policy === null) throw new Error(`the policy ${hash} of a decision is gone`);
+      return policy;
+    },
     forget: (owner) => void entries.delete(nameOf(owner)),
     async find(owners) {
       for (;;) {

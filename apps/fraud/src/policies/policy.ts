@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Mode } from "@payflow/contracts/access.ts";
 import { Currency, maxAmountMinor, oneOf, text } from "@payflow/contracts/fields.ts";
 import { failModes } from "@payflow/contracts/internal-fraud.ts";
 import { type Static, type TProperties, Type } from "@sinclair/typebox";
@@ -176,6 +177,12 @@ export interface Policy {
   readonly tiers: readonly { readonly min_score: number; readonly action: Action }[];
   readonly fail_mode: "allow" | "review" | "block";
   readonly late_block: "flag" | "refund";
+}
+
+/** Whose policy it is: a tenant has one in each mode. */
+export interface PolicyOwner {
+  readonly tenantId: string;
+  readonly mode: Mode;
 }
 
 /** The policy's version: SHA-256, in hex, of its JSON with the keys of every object in alphabetical order. */

@@ -8,9 +8,10 @@ import { type Policy, PolicyBody, type Rule, ruleSchemas } from "./policy.ts";
 /** At most this many fields are named, whatever the body holds. */
 const maxErrors = 50;
 
+// Each schema is only checked with, and `fromEntries` forgets the keys it was given.
 const checks = Object.fromEntries(
   Object.entries(ruleSchemas).map(([sort, schema]) => [sort, TypeCompiler.Compile(schema as TSchema)]),
-) as Record<keyof typeof ruleSchemas, TypeCheck<TSchema>>; // `fromEntries` forgets the keys it was given.
+) as Record<keyof typeof ruleSchemas, TypeCheck<TSchema>>;
 
 const outerCheck = TypeCompiler.Compile(
   Type.Object(
@@ -20,8 +21,8 @@ const outerCheck = TypeCompiler.Compile(
 );
 
 /**
- * The policy in a body, with its defaults filled in. Throws `invalid_request` naming every wrong field: each rule is
- * checked against the schema of its own kind, since a union's error would only say that none fits.
+ * The policy in a body, with its defaults filled in. Throws `invalid_request` naming every wrong field: each
+ * rule is checked against the schema of its own kind, since a union's error would only say that none fits.
  */
 export function readPolicy(body: unknown): Policy {
   const errors: FieldError[] = [];
@@ -56,13 +57,15 @@ function sortOf(rule: unknown): keyof typeof ruleSchemas | { field: string; mess
   if (typeof rule !== "object" || rule === null || Array.isArray(rule)) {
     return { field: "", message: "Expected object" };
   }
-  const { kind } = rule as { kind?: unknown }; // An object, as was just seen.
+  // An object, as was just seen.
+  const fields = rule as Record<string, unknown>;
+  const { kind } = fields;
   if (kind === "amount" || kind === "repeat_failure") return kind;
   const found = typeof kind === "string" && Object.hasOwn(sorts, kind) ? sorts[kind] : undefined;
   if (found === undefined) {
     return { field: "/kind", message: "Expected one of velocity, amount, repeat_failure, list" };
   }
-  const word = (rule as Record<string, unknown>)[found.field];
+  const word = fields[found.field];
   const sort = typeof word === "string" && Object.hasOwn(found.of, word) ? found.of[word] : undefined;
   return sort ?? { field: `/${found.field}`, message: `Expected one of ${Object.keys(found.of).join(", ")}` };
 }

@@ -1,18 +1,21 @@
--- Counts a batch of payments and answers, for each, what its policy's measures see: one call, atomic for all of them.
+-- Counts a batch of payments and answers, for each, what its policy's measures see: one call, atomic for all
+-- of them.
 --
 -- KEYS: one marker for each payment, then the keys of all series the batch touches.
--- ARGV[1]: JSON {now, write, marker_ms, series: [[type, retention]], payments: [[policy, adds, reads]]}; times in
--- microseconds, `now` 0 for this server's clock; series are numbered from 1 in the order of their keys.
+-- ARGV[1]: JSON {now, write, marker_ms, series: [[type, retention]], payments: [[policy, adds, reads]]};
+-- times in microseconds, `now` 0 for this server's clock; series are numbered from 1 in the order of their
+-- keys.
 --   adds:  [series, weight or member, ...]
 --   reads: [series or 0, window, series of failures or 0, ...]
 -- Answer: for each payment its readings, by space; a ratio's as failures:attempts.
 --
--- A total (type 1) is a sorted set of running totals by time, one entry for a batch; what a window holds is the
--- newest total less the last one at or before the window's start. An entry older than the retention is dropped unless
--- it is that last one. Beyond `cap` entries every second one of the older half is dropped: the totals stay true,
--- only the time at which that part leaves the window becomes coarser, later rather than earlier.
--- Totals are kept in two halves, for numbers here are exact to 2^53 only. Distinct values (type 2) are a sorted set
--- of values by when they were last seen, failures (type 3) one of payments by when they failed.
+-- A total (type 1) is a sorted set of running totals by time, one entry for a batch; what a window holds is
+-- the newest total less the last one at or before the window's start. An entry older than the retention is
+-- dropped unless it is that last one. Beyond `cap` entries every second one of the older half is dropped: the
+-- totals stay true, only the time at which that part leaves the window becomes coarser, later rather than
+-- earlier. Totals are kept in two halves, for numbers here are exact to 2^53 only. Distinct values (type 2)
+-- are a sorted set of values by when they were last seen, failures (type 3) one of payments by when they
+-- failed.
 
 local cap, half = 4096, 1000000000
 local input = cjson.decode(ARGV[1])

@@ -25,8 +25,8 @@ export interface Failure extends Counted {
 /** The sliding windows in the cache Redis. All throw `unavailable` while it is away. */
 export interface Counters {
   /**
-   * Counts payments and answers what each policy's measures see. One already counted within `countedOnceMs` is not
-   * counted again and sees what it saw. A dry run writes nothing.
+   * Counts payments and answers what each policy's measures see. One already counted within `countedOnceMs`
+   * is not counted again and sees what it saw. A dry run writes nothing.
    */
   count(payments: readonly Counted[], isDry: boolean): Promise<readonly (readonly Reading[])[]>;
   /** Remembers failures; repeating it changes nothing. */

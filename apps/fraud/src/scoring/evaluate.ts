@@ -11,7 +11,10 @@ export interface Facts {
   readonly ip: string | null;
 }
 
-/** What a measure saw, this payment included; null where it does not apply. `sample` counts attempts for ratios. */
+/**
+ * What a measure saw, this payment included; null where it does not apply. `sample` counts attempts for
+ * ratios.
+ */
 export type Reading = { readonly value: number; readonly sample: number } | null;
 
 /** The outcome of a policy for one payment. */
@@ -27,7 +30,9 @@ export interface Verdict {
   readonly trigger: string | null;
 }
 
-/** The payment's value for a dimension; null when the payment does not say. A tenant's counters need no value. */
+/**
+ * The payment's value for a dimension; null when the payment does not say. A tenant's counters need no value.
+ */
 export function dimensionValue(facts: Facts, dimension: Dimension): string | null {
   return dimension === "tenant" ? "" : facts[dimension];
 }
@@ -88,8 +93,8 @@ function look({ rule, measure, isListed }: CompiledRule, facts: Facts, readings:
 }
 
 /**
- * Whether a rule triggers on what it saw. A velocity limit is what still passes, this payment included; a limit of
- * failures is the number that is too many, since this payment has not failed yet.
+ * Whether a rule triggers on what it saw. A velocity limit is what still passes, this payment included; a
+ * limit of failures is the number that is too many, since this payment has not failed yet.
  */
 export function isTriggered(rule: Rule, seen: number | null): boolean {
   if (seen === null) return false;

@@ -1,8 +1,9 @@
--- Remembers failed payments for the rules that count them. Repeating it changes nothing: a payment fails once.
+-- Remembers failed payments for the rules that count them. Repeating it changes nothing: a payment fails
+-- once.
 --
 -- KEYS: the series of failures that are touched.
--- ARGV[1]: JSON {now, retention, failures: [[payment, time, [series, ...]]]}; times in microseconds, `now` 0 for this
--- server's clock; series are numbered from 1 in the order of KEYS.
+-- ARGV[1]: JSON {now, retention, failures: [[payment, time, [series, ...]]]}; times in microseconds, `now` 0
+-- for this server's clock; series are numbered from 1 in the order of KEYS.
 
 local cap = 4096
 local input = cjson.decode(ARGV[1])

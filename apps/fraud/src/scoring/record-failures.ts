@@ -1,5 +1,5 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import type { DecisionsStore } from "../decisions/decisions.store.ts";
+import type { Decisions } from "../decisions/decision.ts";
 import type { CompiledPolicy } from "../policies/compile-policy.ts";
 import type { PolicyCache } from "../policies/policy-cache.ts";
 import type { Counters } from "./counters.store.ts";
@@ -8,12 +8,12 @@ import { seriesPlan, seriesTypes } from "./series.ts";
 export interface RecordFailures {
   readonly policies: PolicyCache;
   readonly counters: Counters;
-  readonly decisions: Pick<DecisionsStore, "find">;
+  readonly decisions: Pick<Decisions, "find">;
 }
 
 /**
- * Feeds payments that failed at the processor to the rules that count failures; what fraud blocked never failed.
- * Idempotent by payment and time of failure, so a redelivery however late counts nothing twice.
+ * Feeds payments that failed at the processor to the rules that count failures; what fraud blocked never
+ * failed. Idempotent by payment and time of failure, so a redelivery however late counts nothing twice.
  */
 export async function recordFailures(
   deps: RecordFailures,

@@ -1,6 +1,6 @@
 import { idTimeMs } from "@payflow/contracts/ids.ts";
 import type { ScoreAnswer, ScoreRequest } from "@payflow/contracts/internal-fraud.ts";
-import type { DecisionsStore, NewDecision } from "../decisions/decisions.store.ts";
+import type { Decisions, NewDecision } from "../decisions/decision.ts";
 import { flaggedEvent } from "../decisions/flagged-event.ts";
 import { canonicalAddress } from "../policies/addresses.ts";
 import type { CompiledPolicy } from "../policies/compile-policy.ts";
@@ -11,7 +11,7 @@ import { evaluate, type Facts } from "./evaluate.ts";
 export interface ScorePayments {
   readonly policies: PolicyCache;
   readonly counters: Counters;
-  readonly decisions: DecisionsStore;
+  readonly decisions: Decisions;
   /** Called after a commit that left events in the outbox. */
   readonly onFlagged: () => void;
 }
@@ -23,8 +23,9 @@ export interface Decided {
 }
 
 /**
- * Scores payments for payment's app, in the order asked; an id that was decided before gets its first decision again.
- * Throws `unavailable` while the cache Redis or PostgreSQL is away. A dry run counts and stores nothing.
+ * Scores payments for payment's app, in the order asked; an id that was decided before gets its first
+ * decision again. Throws `unavailable` while the cache Redis or PostgreSQL is away. A dry run counts and
+ * stores nothing.
  */
 export async function scorePayments(
   deps: ScorePayments,
@@ -53,8 +54,8 @@ interface Item {
 }
 
 /**
- * Decides a batch: one call to Redis to count, one to PostgreSQL to store. `emits` says whether decisions other than
- * `allow` are told as `fraud.flagged`; a second look tells by itself.
+ * Decides a batch: one call to Redis to count, one to PostgreSQL to store. `emits` says whether decisions
+ * other than `allow` are told as `fraud.flagged`; a second look tells by itself.
  */
 export async function decidePayments(
   deps: ScorePayments,
@@ -96,7 +97,9 @@ export async function decidePayments(
   return decided;
 }
 
-/** Finds first decisions. One of another tenant or mode under the same id would be a fault of the caller's. */
+/**
+ * Finds first decisions. One of another tenant or mode under the same id would be a fault of the caller's.
+ */
 async function answerAgain(deps: ScorePayments, items: readonly Item[], decided: Map<string, Decided>) {
   if (items.length === 0) return;
   const found = await deps.decisions.find(items.map(({ request }) => request.payment_id));
@@ -112,8 +115,8 @@ async function answerAgain(deps: ScorePayments, items: readonly Item[], decided:
 }
 
 /**
- * Whether the payment may have been decided longer ago than the counters remember it: its id tells its age. Clocks
- * that differ only make this true for more payments.
+ * Whether the payment may have been decided longer ago than the counters remember it: its id tells its age.
+ * Clocks that differ only make this true for more payments.
  */
 function needsLookUp({ request }: Item): boolean {
   return Math.abs(Date.now() - idTimeMs(request.payment_id)) > countedOnceMs / 3;

@@ -95,7 +95,9 @@ function countedSeries(measure: Measure): Series | undefined {
   };
 }
 
-/** What the payment adds to a series: a weight, a value, or nothing (null) where the series is not about it. */
+/**
+ * What the payment adds to a series: a weight, a value, or nothing (null) where the series is not about it.
+ */
 export function addition(series: Series, facts: Facts): number | string | null {
   if (dimensionValue(facts, series.dimension) === null) return null;
   if (series.type === seriesTypes.failures) return 0;
@@ -108,8 +110,8 @@ export function addition(series: Series, facts: Facts): number | string | null {
 }
 
 /**
- * The prefix of all keys of a tenant in a mode. Its braces would put them into one slot of a Redis Cluster, but a
- * batch spans tenants: the cache Redis is a single server, with replicas if need be, and not a cluster.
+ * The prefix of all keys of a tenant in a mode. Its braces would put them into one slot of a Redis Cluster,
+ * but a batch spans tenants: the cache Redis is a single server, with replicas if need be, and not a cluster.
  */
 export function keyPrefix(tenantId: string, mode: string): string {
   return `fraud:{${tenantId}:${mode}}:`;

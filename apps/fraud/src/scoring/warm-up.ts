@@ -5,8 +5,8 @@ import { type ScorePayments, scorePayments } from "./score-payments.ts";
 const rounds = 5;
 
 /**
- * Scores dry batches, so that the first payments find code, connections, script and statements ready. Counts and
- * stores nothing. Throws while a store is away.
+ * Scores dry batches, so that the first payments find code, connections, script and statements ready. Counts
+ * and stores nothing. Throws while a store is away.
  */
 export async function warmUp(deps: ScorePayments): Promise<void> {
   const tenantId = newId("ten");

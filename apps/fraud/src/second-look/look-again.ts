@@ -1,6 +1,6 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import type { ScoreRequest } from "@payflow/contracts/internal-fraud.ts";
-import type { NewDecision } from "../decisions/decisions.store.ts";
+import type { NewDecision } from "../decisions/decision.ts";
 import { failModeRule, flaggedEvent } from "../decisions/flagged-event.ts";
 import type { Policy } from "../policies/policy.ts";
 import { strictness } from "../scoring/evaluate.ts";
@@ -12,9 +12,9 @@ export interface LookAgain extends ScorePayments {
 }
 
 /**
- * Takes the second look at those of the payments that are ready for it: scores what was never scored, and tells
- * payment where the decision is stricter than what was applied, or where the fail mode held or blocked. Repeating it
- * tells nothing twice. Throws `unavailable` while a store is away.
+ * Takes the second look at those of the payments that are ready for it: scores what was never scored, and
+ * tells payment where the decision is stricter than what was applied, or where the fail mode held or blocked.
+ * Repeating it tells nothing twice. Throws `unavailable` while a store is away.
  */
 export async function lookAgain(deps: LookAgain, paymentIds: readonly string[]): Promise<void> {
   const ready = await deps.looks.ready(paymentIds);
@@ -59,7 +59,10 @@ function toRequest(look: SecondLook): ScoreRequest[] {
   return [request];
 }
 
-/** What a second look tells: that the fail mode acted, and that the decision is stricter than what was applied. */
+/**
+ * What a second look tells: that the fail mode acted, and that the decision is stricter than what was
+ * applied.
+ */
 export function eventsOfLook(
   look: Pick<SecondLook, "applied" | "source" | "requestId">,
   decision: NewDecision,

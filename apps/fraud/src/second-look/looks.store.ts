@@ -120,7 +120,10 @@ function toSecondLook(row: Row): SecondLook {
   };
 }
 
-/** One row a payment, the last one given, in the order of their ids: two processes lock rows in the same order. */
+/**
+ * One row a payment, the last one given, in the order of their ids: two processes lock rows in the same
+ * order.
+ */
 function inOrder<T extends { readonly paymentId: string }>(rows: readonly T[]): T[] {
   const unique = [...new Map(rows.map((row) => [row.paymentId, row])).values()];
   return unique.sort((left, right) => (left.paymentId < right.paymentId ? -1 : 1));

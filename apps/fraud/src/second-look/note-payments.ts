@@ -1,7 +1,10 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { type LookAgain, lookAgain } from "./look-again.ts";
 
-/** Keeps the facts of new payments until it is known that they were scored in time. Events may come in any order. */
+/**
+ * Keeps the facts of new payments until it is known that they were scored in time. Events may come in any
+ * order.
+ */
 export async function noteCreated(
   deps: LookAgain,
   events: readonly EventEnvelope<"payment.created">[],
