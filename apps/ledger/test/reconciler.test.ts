@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
-import { newHolder } from "@payflow/service-kit/lease.ts";
+import { acquireLease, newHolder } from "@payflow/service-kit/lease.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { FakeClock } from "@payflow/testkit/fake-clock.ts";
 import { startReconciler, tick } from "../src/reconciliation/reconciler.ts";
 import {
   createReconciliationStore,
+  leaseName,
   ReconciliationLeaseLost,
 } from "../src/reconciliation/reconciliation.store.ts";
 import { type LedgerDatabase, ledgerDatabase, newOwner, paymentSettled } from "./fixture/ledger.ts";
@@ -110,6 +111,12 @@ test("a run whose replica died goes on where it stood, and the dead one's late w
 
   // The lease runs out; tests do not wait for it.
   await database.admin`update lease set expires_at = now() - interval '1 second'`;
+  const taken = { name: leaseName, holder: "replica that takes over", leaseSeconds: 15 };
+  expect(await acquireLease(database.sql, taken)).toBe(2);
+  const late = { settlements: 1, transfers: 0, accounts: 0, findings: [], position: null };
+  await expect(runs.save(reconciliationId, late, 1)).rejects.toBeInstanceOf(ReconciliationLeaseLost);
+  const outcome = { status: "failed" as const, error: "late", now: new Date() };
+  await runs.finish(reconciliationId, outcome, 1);
   await tick(reconcilerOf(database.sql, payment), "replica that takes over", running);
   const ended = await runs.find(reconciliationId);
   expect(ended).toMatchObject({
@@ -119,8 +126,6 @@ test("a run whose replica died goes on where it stood, and the dead one's late w
     startedAt: left?.startedAt,
     toAt: left?.toAt,
   });
-  const page = { settlements: 1, transfers: 0, accounts: 0, findings: [], position: null };
-  expect(runs.save(reconciliationId, page, 1)).rejects.toBeInstanceOf(ReconciliationLeaseLost);
 });
 
 test("payment away: the run waits, says so, and goes on by itself", async () => {
