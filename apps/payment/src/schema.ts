@@ -75,7 +75,7 @@ export const payment = pgTable(
     /** What fraud said too late to stop the payment. */
     lateDecision: text("late_decision").$type<Decision>(),
     /** Number of the last event emitted for this payment. */
-    sequence: smallint("sequence").notNull().default(1),
+    sequence: integer("sequence").notNull().default(1),
     requestId: text("request_id").notNull(),
     idempotencyKey: uuid("idempotency_key").notNull(),
     ...held,
