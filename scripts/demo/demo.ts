@@ -15,6 +15,9 @@ export async function playDemo(): Promise<boolean> {
   console.log("Starting an installation for the demo; it goes when the demo is over.");
   const installation = await startInstallation({ say: (line) => console.log(`  ${line}`) });
   const receiver = new WebhookReceiver();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => void installation.stop().finally(() => process.exit(130)));
+  }
   try {
     const story = new Story();
     const url = installation.url;

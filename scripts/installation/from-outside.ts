@@ -10,7 +10,7 @@ import {
 } from "@payflow/one-machine/installation/state.ts";
 import { logTail } from "@payflow/one-machine/processes/supervisor.ts";
 import { summary } from "../commands/summary.ts";
-import { applySignal } from "./in-foreground.ts";
+import { applySignal, detachedVariable } from "./in-foreground.ts";
 
 /**
  * Starts a supervisor that outlives this command, shows its progress, and comes back when everything is
@@ -25,6 +25,7 @@ export async function runDetached(state: string, settings: Settings): Promise<vo
   const command = [process.execPath, "--no-env-file", path.join(import.meta.dir, "../payflow.ts"), "up"];
   const supervisor = Bun.spawn([...command, "--state", state], {
     cwd: "/",
+    env: { ...process.env, [detachedVariable]: "1" },
     stdin: "ignore",
     stdout: log,
     stderr: log,

@@ -5,6 +5,9 @@ import { rotateLogs } from "@payflow/one-machine/processes/log-rotation.ts";
 import { summary } from "../commands/summary.ts";
 import { followLogs } from "./log-follower.ts";
 
+/** Set for the supervisor that nobody watches, whose children have their log files. */
+export const detachedVariable = "PAYFLOW_DETACHED";
+
 /** Asks the running supervisor to read its settings again. */
 export const applySignal = "SIGUSR2";
 
@@ -26,10 +29,10 @@ export async function runInForeground(state: string, settings: Settings): Promis
   if (ended.isAsked()) return ended.done;
   writeSettings(state, settings);
   console.log(`\n${summary(installation.state, settings)}\n`);
-  // Without a terminal this is the detached supervisor, and each process has its log file.
-  const stopFollowing = process.stdout.isTTY
-    ? followLogs(() => installation.processes(), installation.state)
-    : null;
+  const stopFollowing =
+    process.env[detachedVariable] === undefined
+      ? followLogs(() => installation.processes(), installation.state)
+      : null;
   await ended.done;
   stopFollowing?.();
 }

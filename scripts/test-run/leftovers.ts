@@ -27,7 +27,8 @@ export function killLeftovers(leftovers: readonly Leftover[]): void {
   for (const leftover of leftovers) if (isAlive(leftover)) process.kill(leftover.pid, "SIGKILL");
 }
 
-function marked(run: string): Leftover[] {
+/** The processes that carry a run's mark just now. */
+export function marked(run: string): Leftover[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)

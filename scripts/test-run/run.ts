@@ -8,7 +8,7 @@ import { startTestPostgres } from "@payflow/testkit/postgres.ts";
 import { Durations } from "./durations.ts";
 import { installFaketime } from "./faketime.ts";
 import { type Job, planJobs } from "./jobs.ts";
-import { findLeftovers, killLeftovers, runVariable } from "./leftovers.ts";
+import { findLeftovers, killLeftovers, marked, runVariable } from "./leftovers.ts";
 import { type Outcome, readOutcome, sumOutcomes, totalLine } from "./outcome.ts";
 
 export interface RunOptions {
@@ -28,13 +28,14 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   // Started before the run has its mark: this server ends with the command, not with the tests.
   const postgresUrl = process.env.PAYFLOW_TEST_POSTGRES_URL || (await startTestPostgres());
   const run = randomUUID();
+  endOnSignal(run);
   const environment = {
     ...process.env,
     [runVariable]: run,
     TMPDIR: folder,
     NO_COLOR: "1",
     PAYFLOW_TEST_POSTGRES_URL: postgresUrl,
-    ...(isThorough ? { PAYFLOW_TEST_THOROUGH: "1" } : {}),
+    ...(isThorough ? { PAYFLOW_THOROUGH: "1" } : {}),
   };
   const durations = new Durations();
   const outcomes: Outcome[] = [];
@@ -62,6 +63,16 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const leftovers = await checkLeftovers(run);
   return conclude(sumOutcomes([...outcomes, leftovers]));
+}
+
+/** Whoever gives up on a run must not be left with its tests. */
+function endOnSignal(run: string): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      killLeftovers(marked(run));
+      process.exit(130);
+    });
+  }
 }
 
 function runFolder(): string {

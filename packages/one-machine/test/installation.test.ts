@@ -180,6 +180,27 @@ test("when the supervisor is killed everything ends with it, and its data stay",
   expect(children.some(isAlive)).toBe(false);
 }, 60_000);
 
+test("a store that dies is started again", async () => {
+  const one = await start();
+  for (const name of ["postgres", "redis-durable"]) {
+    const find = () => one.installation.processes().find((process) => process.name === name);
+    const victim = find()?.pid ?? 0;
+    process.kill(victim, "SIGKILL");
+    await eventually(() => find()?.status === "ready" && find()?.pid !== victim);
+  }
+}, 60_000);
+
+test("a run record that cannot be written ends nothing", async () => {
+  const one = await start();
+  // A folder in its place makes every writing of the record fail, for root too.
+  rmSync(path.join(one.state, "running.json"));
+  mkdirSync(path.join(one.state, "running.json"));
+  one.installation.kill(alpha, 1, "SIGKILL");
+  await eventually(() => one.installation.process(alpha)?.restarts === 1);
+  await eventually(async () => (await answer(one.url(alpha))).pid > 0);
+  rmSync(path.join(one.state, "running.json"), { recursive: true });
+}, 60_000);
+
 test("a store that was stopped comes back on the same port with its data", async () => {
   const one = await start();
   const sql = postgres(one.databaseUrl(alpha, "owner"), { max: 1, onnotice: () => {} });

@@ -6,7 +6,7 @@ import { prepareDatabases } from "../stores/databases.ts";
 import { initializePostgres } from "../stores/postgres.ts";
 import { type AppDefinition, type Platform, platform as wholePlatform } from "./apps.ts";
 import type { Wiring } from "./environment.ts";
-import { mostReplicas, PortPlan } from "./port-plan.ts";
+import { checkSettings, PortPlan } from "./port-plan.ts";
 import {
   appProcess,
   postgresDirectory,
@@ -18,12 +18,13 @@ import {
 import { loadSecrets, type Secrets } from "./secrets.ts";
 import {
   endLeftovers,
+  lockState,
   makeStateFolder,
   type RecordedProcess,
   type RunRecord,
   removeRunRecord,
-  runningRecord,
   type Settings,
+  unlockState,
   writeRunRecord,
 } from "./state.ts";
 
@@ -60,10 +61,7 @@ export class Installation {
     this.#options = options;
     this.#settings = options.settings;
     makeStateFolder(this.state);
-    const running = runningRecord(this.state);
-    if (running !== null) {
-      throw new Error(`Process ${running.supervisor.pid} already runs the installation in ${this.state}.`);
-    }
+    lockState(this.state);
     this.secrets = loadSecrets(this.state, this.platform.databases);
     this.#supervisor = new Supervisor(() => this.#record());
   }
@@ -95,7 +93,10 @@ export class Installation {
       await this.#startMissing();
     } catch (error) {
       await this.#endProcesses();
-      this.#fail(error);
+      this.#phase = "failed";
+      this.#problem = messageOf(error);
+      this.#record();
+      unlockState(this.state);
       throw error;
     }
     this.#phase = "running";
@@ -125,7 +126,7 @@ export class Installation {
       this.#phase = "running";
     } catch (error) {
       if (this.#phase === "starting") this.#phase = "failed";
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = messageOf(error);
     }
     this.#changes += 1;
     this.#record();
@@ -140,6 +141,7 @@ export class Installation {
     await this.#endProcesses();
     this.#isStopped = true;
     removeRunRecord(this.state);
+    unlockState(this.state);
   }
 
   /** What runs, with its process numbers. */
@@ -260,33 +262,27 @@ export class Installation {
     }
   }
 
-  #fail(error: unknown): void {
-    this.#phase = "failed";
-    this.#problem = error instanceof Error ? error.message : String(error);
-    this.#record();
-  }
-
   #record(): void {
     const supervisor = identify(process.pid);
     if (supervisor === null || this.#isStopped) return;
-    writeRunRecord(this.state, {
-      supervisor,
-      phase: this.#phase,
-      settings: this.#settings,
-      processes: this.processes(),
-      changes: this.#changes,
-      problem: this.#problem,
-    });
+    try {
+      writeRunRecord(this.state, {
+        supervisor,
+        phase: this.#phase,
+        settings: this.#settings,
+        processes: this.processes(),
+        changes: this.#changes,
+        problem: this.#problem,
+      });
+    } catch (error) {
+      // A full disk must not end the apps: they refuse what they cannot store, and go on.
+      console.error(`payflow: the run record could not be written: ${error}`);
+    }
   }
 }
 
-function checkSettings({ portBase, replicas }: Settings): void {
-  if (!Number.isInteger(replicas) || replicas < 1 || replicas > mostReplicas) {
-    throw new Error(`--replicas must be a whole number from 1 to ${mostReplicas}.`);
-  }
-  if (!Number.isInteger(portBase) || portBase < 1_024 || portBase > 65_535 - 2_100) {
-    throw new Error("--port-base must be a whole number from 1024 to 63435.");
-  }
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Waits for all, then throws the first failure: nothing is left starting while the rest is being ended. */

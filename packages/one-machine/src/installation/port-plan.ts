@@ -1,4 +1,5 @@
 import type { AppDefinition } from "./apps.ts";
+import type { Settings } from "./state.ts";
 
 export const mostReplicas = 8;
 
@@ -50,5 +51,15 @@ export class PortPlan {
       }
     }
     return plan;
+  }
+}
+
+/** Refuses settings that no installation can run with, naming the flag. */
+export function checkSettings({ portBase, replicas }: Settings): void {
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > mostReplicas) {
+    throw new Error(`--replicas must be a whole number from 1 to ${mostReplicas}.`);
+  }
+  if (!Number.isInteger(portBase) || portBase < 1_024 || portBase > 65_535 - 2_100) {
+    throw new Error("--port-base must be a whole number from 1024 to 63435.");
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { endProcess, isAlive, type ProcessIdentity } from "../processes/child.ts";
+import { endProcess, identify, isAlive, type ProcessIdentity } from "../processes/child.ts";
 import type { SupervisedProcess } from "../processes/supervisor.ts";
 
 /** What a user sets by flags; kept in the state folder, so that the next `up` needs no flags. */
@@ -38,8 +38,13 @@ export function makeStateFolder(state: string): void {
 /** Writes a file that only its owner may read, and that readers see either before or after, never half. */
 export function writeWhole(file: string, text: string): void {
   const draft = `${file}.${process.pid}.new`;
-  writeFileSync(draft, text, { mode: 0o600 });
-  renameSync(draft, file);
+  try {
+    writeFileSync(draft, text, { mode: 0o600 });
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
 }
 
 export function readSettings(state: string): Settings {
@@ -63,6 +68,41 @@ export function readRunRecord(state: string): RunRecord | null {
 
 export function writeRunRecord(state: string, record: RunRecord): void {
   writeWhole(runFile(state), JSON.stringify(record, null, 2));
+}
+
+/**
+ * Claims a state folder for this process, so that two supervisors never work on one. Fails when a living process has
+ * it; one that was killed has lost it.
+ */
+export function lockState(state: string): void {
+  const self = identify(process.pid);
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    try {
+      writeFileSync(lockFile(state), JSON.stringify(self), { mode: 0o600, flag: "wx" });
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    }
+    const owner = readLock(state);
+    if (owner !== null && isAlive(owner)) {
+      throw new Error(`Process ${owner.pid} already runs the installation in ${state}.`);
+    }
+    unlockState(state);
+  }
+  throw new Error(`Another command claims ${state} at this moment; try again.`);
+}
+
+export function unlockState(state: string): void {
+  rmSync(lockFile(state), { force: true });
+}
+
+function readLock(state: string): ProcessIdentity | null {
+  try {
+    return JSON.parse(readFileSync(lockFile(state), "utf8"));
+  } catch {
+    // A killed process may have left it half-written; a living one writes it within a moment.
+    return null;
+  }
 }
 
 export function removeRunRecord(state: string): void {
@@ -96,4 +136,5 @@ export async function endLeftovers(state: string): Promise<void> {
 }
 
 const settingsFile = (state: string) => path.join(state, "settings.json");
+const lockFile = (state: string) => path.join(state, "supervisor.lock");
 const runFile = (state: string) => path.join(state, "running.json");

@@ -1,0 +1,60 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { planJobs } from "./jobs.ts";
+import { findLeftovers, killLeftovers, runVariable } from "./leftovers.ts";
+
+function withFiles<T>(files: readonly string[], use: (root: string) => T): T {
+  const root = mkdtempSync(path.join(tmpdir(), "payflow-jobs-"));
+  try {
+    for (const file of files) {
+      mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+      writeFileSync(path.join(root, file), "");
+    }
+    return use(root);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+const files = [
+  "apps/payment/src/refunds/refund.test.ts",
+  "apps/payment/src/payments/payment.test.ts",
+  "apps/payment/test/refunds.test.ts",
+  "apps/tenant/test/revocation.alone.test.ts",
+  "apps/payment/node_modules/other/other.test.ts",
+];
+
+test("unit tests of a workspace share a process, and each file with servers has its own", () => {
+  const jobs = withFiles(files, (root) => planJobs(root, undefined));
+  expect(jobs.map(({ name }) => name)).toEqual([
+    "format and lint",
+    "types",
+    "apps/payment (unit)",
+    "apps/payment/test/refunds.test.ts",
+    "apps/tenant/test/revocation.alone.test.ts",
+  ]);
+  expect(jobs.filter(({ isAlone }) => isAlone).map(({ name }) => name)).toEqual([
+    "apps/tenant/test/revocation.alone.test.ts",
+  ]);
+});
+
+test("a pattern picks files by their path, without the static checks", () => {
+  const jobs = withFiles(files, (root) => planJobs(root, "refund"));
+  expect(jobs.map(({ name }) => name)).toEqual(["apps/payment (unit)", "apps/payment/test/refunds.test.ts"]);
+  expect(() => withFiles(files, (root) => planJobs(root, "kafka"))).toThrow('contains "kafka"');
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a process that outlives its run is found and killed (needs /proc)",
+  async () => {
+    const run = crypto.randomUUID();
+    const stray = Bun.spawn(["sleep", "60"], { env: { ...process.env, [runVariable]: run } });
+    const found = await findLeftovers(run, 0);
+    expect(found.map(({ pid, command }) => [pid, command])).toEqual([[stray.pid, "sleep 60"]]);
+    killLeftovers(found);
+    await stray.exited;
+    expect(await findLeftovers(run, 0)).toBeEmpty();
+  },
+);
