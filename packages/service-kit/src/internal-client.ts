@@ -107,7 +107,7 @@ function refusalOf(value: unknown, status: number): DomainError | undefined {
   if (status < 400 || status >= 500 || status === 401) return undefined;
   // Whatever came is looked at field by field before it is used.
   const problem = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  if (typeof problem.code !== "string" || !(problem.code in errorCodes)) return undefined;
+  if (typeof problem.code !== "string" || !Object.hasOwn(errorCodes, problem.code)) return undefined;
   const detail = typeof problem.detail === "string" ? problem.detail : undefined;
   const errors = Array.isArray(problem.errors) ? problem.errors.filter(isFieldError) : undefined;
   // The registry was just asked whether it holds this code.
