@@ -179,6 +179,33 @@ test("a reader whose lease went to another stores no position", async () => {
   await eventually(async () => (await position()) !== "0-0");
 });
 
+test("a joining replica gets a partition only after the batch under way, and no event twice", async () => {
+  const [first, second] = await Promise.all([open(), open()]);
+  const held = Promise.withResolvers<void>();
+  const calls: string[] = [];
+  const handle = async (_topic: string, batch: readonly { event_id: string }[]) => {
+    calls.push(...batch.map((event) => event.event_id));
+    await held.promise;
+  };
+  await record(first, "ledger", [topic], handle);
+  const events = testEvents(topic, testKeys(60), 1);
+  await first.publish(topic, events);
+  await eventually(() => calls.length > 0);
+  const leases = () => redis.hvals(keys.leases("ledger", topic));
+  const joined = record(second, "ledger", [topic], handle);
+  // Two rounds in which the first extended what it is still at work on.
+  for (let round = 0; round < 2; round += 1) {
+    const before = await leases();
+    await eventually(async () => (await leases()).every((lease, at) => lease !== before[at]));
+  }
+  await joined;
+  expect(new Set((await leases()).map((lease) => lease.split(" ")[2])).size).toBe(1);
+  held.resolve();
+  await eventually(async () => new Set((await leases()).map((lease) => lease.split(" ")[2])).size === 2);
+  await eventually(async () => (await first.lag("ledger")).events === 0);
+  expect(calls.sort()).toEqual(events.map((event) => event.event_id).sort());
+});
+
 test("replicas divide each topic's partitions evenly, and take them over when one stops", async () => {
   const buses = await Promise.all([open(), open(), open()]);
   const members = await Promise.all(buses.map((bus) => record(bus, "ledger", [topic])));
