@@ -5,7 +5,8 @@ const largestBytes = 100 * 1024 * 1024;
 const everyMs = 60_000;
 
 /**
- * Keeps each log of a folder below about 100 MiB, with one older copy. Processes append to files that they hold
+ * Keeps each log of a folder below about 100 MiB, with one older copy. Processes append to files that they
+ * hold
  * open, so a full one is copied and emptied; lines written in that moment may be lost. Answers how to stop.
  */
 export function rotateLogs(folder: string): () => void {
