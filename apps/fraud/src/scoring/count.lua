@@ -1,5 +1,4 @@
--- Counts a batch of payments and answers, for each, what its policy's measures see: one call, atomic for all
--- of them.
+-- Counts a batch of payments and answers, for each, what its policy's measures see; atomic for all of them.
 --
 -- KEYS: one marker for each payment, then the keys of all series the batch touches.
 -- ARGV[1]: JSON {now, write, marker_ms, series: [[type, retention]], payments: [[policy, adds, reads]]};
@@ -9,13 +8,7 @@
 --   reads: [series or 0, window, series of failures or 0, ...]
 -- Answer: for each payment its readings, by space; a ratio's as failures:attempts.
 --
--- A total (type 1) is a sorted set of running totals by time, one entry for a batch; what a window holds is
--- the newest total less the last one at or before the window's start. An entry older than the retention is
--- dropped unless it is that last one. Beyond `cap` entries every second one of the older half is dropped: the
--- totals stay true, only the time at which that part leaves the window becomes coarser, later rather than
--- earlier. Totals are kept in two halves, for numbers here are exact to 2^53 only. Distinct values (type 2)
--- are a sorted set of values by when they were last seen, failures (type 3) one of payments by when they
--- failed.
+-- Types of series: 1 totals, 2 distinct values, 3 failures. How they work: docs/decisions/0010-fraud-windows.md.
 
 local cap, half = 4096, 1000000000
 local input = cjson.decode(ARGV[1])
@@ -144,6 +137,15 @@ local function thin(key)
   redis.call('ZREM', key, unpack(dropped))
 end
 
+local function trim(series)
+  local size = redis.call('ZCARD', series.key)
+  -- A handful of old entries costs less than to look for them each time.
+  if size <= 8 then return end
+  local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
+  if past > 1 then size = size - redis.call('ZREMRANGEBYRANK', series.key, 0, past - 2) end
+  if size > cap then thin(series.key) end
+end
+
 local function store(series)
   if series.type == 1 then
     local total = string.format('%.0f:%.0f', series.high, series.low)
@@ -151,9 +153,7 @@ local function store(series)
       redis.call('ZADD', series.key, series.at - 1, '0:0', series.at, total)
     else
       redis.call('ZADD', series.key, series.at, total)
-      local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
-      if past > 1 then redis.call('ZREMRANGEBYRANK', series.key, 0, past - 2) end
-      if redis.call('ZCARD', series.key) > cap then thin(series.key) end
+      trim(series)
     end
   else
     redis.call('ZREMRANGEBYSCORE', series.key, '-inf', series.at - series.retention)
