@@ -13,8 +13,10 @@ alter table "transfer" enable always trigger transfer_append_only;
 --> statement-breakpoint
 -- All movements of one payment belong to one tenant, mode and currency. A refund may come before its capture, so a
 -- foreign key cannot say it; whichever comes second is held against the first.
+-- Plans are kept from when the journal was still small: the settings hold them to its indexes.
 create function transfer_keeps_owner() returns trigger
-language plpgsql set search_path = pg_catalog, public, pg_temp as $$
+language plpgsql set search_path = pg_catalog, public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_payment text;
 begin
@@ -40,7 +42,8 @@ alter table "transfer" enable always trigger transfer_one_owner;
 create function post_transfers(
   p_topic text, p_events bigint, p_last_event_id text, p_last_occurred_at timestamptz, p_postings json
 ) returns table (booked text[], refused text[])
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
   with given as (
     select * from json_to_recordset(p_postings) as posting(
