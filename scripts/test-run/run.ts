@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
@@ -41,7 +41,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const outcomes: Outcome[] = [];
   const runJob = async (job: Job) => {
     const start = performance.now();
-    const { output, exitCode } = await execute(job, environment);
+    const { output, exitCode } = await execute(job, environment, folder);
     const outcome = readOutcome(job.kind, output, exitCode);
     const ms = performance.now() - start;
     durations.remember(job.name, ms);
@@ -82,22 +82,26 @@ function runFolder(): string {
   return folder;
 }
 
-async function execute(job: Job, env: NodeJS.ProcessEnv): Promise<{ output: string; exitCode: number }> {
+async function execute(
+  job: Job,
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): Promise<{ output: string; exitCode: number }> {
+  const file = path.join(folder, `${randomUUID()}.log`);
+  // A file and no pipe: a process that a test leaves behind would hold a pipe open, and the run would wait for it.
+  const log = openSync(file, "w");
   const child = Bun.spawn([...job.command], {
     cwd: repositoryRoot,
     env,
     stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
+    stdout: log,
+    stderr: log,
     timeout: jobTimeoutMs,
     killSignal: "SIGKILL",
   });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { output: `${stdout}${stderr}`, exitCode };
+  const exitCode = await child.exited;
+  closeSync(log);
+  return { output: readFileSync(file, "utf8"), exitCode };
 }
 
 function report(job: Job, outcome: Outcome, output: string, ms: number): void {
