@@ -28,7 +28,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   // Started before the run has its mark: this server ends with the command, not with the tests.
   const postgresUrl = process.env.PAYFLOW_TEST_POSTGRES_URL || (await startTestPostgres());
   const run = randomUUID();
-  endOnSignal(run);
+  endOnSignal(run, folder);
   const environment = {
     ...process.env,
     [runVariable]: run,
@@ -66,10 +66,11 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
 }
 
 /** Whoever gives up on a run must not be left with its tests. */
-function endOnSignal(run: string): void {
+function endOnSignal(run: string, folder: string): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       killLeftovers(marked(run));
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
       process.exit(130);
     });
   }
