@@ -74,6 +74,8 @@ describe("/ledger/reconciliations", () => {
     const wrong: [unknown, string][] = [
       [{ from: "yesterday" }, "/from"],
       [{ to: 5 }, "/to"],
+      [{ from: "0000-12-31T23:59:59Z" }, "/from"],
+      [{ to: "9999-12-31T23:59:59-10:00" }, "/to"],
       [{ since: "2026-01-01T00:00:00Z" }, "/since"],
       [{ from: "2026-01-02T00:00:00Z", to: "2026-01-01T00:00:00Z" }, "/to"],
     ];

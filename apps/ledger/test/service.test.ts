@@ -23,6 +23,7 @@ import {
 } from "./fixture/settlements-server.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const adminToken = "admin-token-of-the-ledger-service-test";
 let database: LedgerDatabase;
 let redis: TestRedisPair;
 let bus: EventBus;
@@ -62,7 +63,7 @@ async function startLedger(change: Record<string, string | undefined> = {}) {
       DURABLE_REDIS_URL: redis.durable.url,
       INSTALLED_APPS: "payment,ledger",
       INTERNAL_SERVICE_SECRET: payment.secret,
-      ADMIN_TOKEN: "admin-token-of-the-ledger-service-test",
+      ADMIN_TOKEN: adminToken,
       PAYMENT_SERVICE_URL: payment.url,
       LOG_LEVEL: "warn",
       ...change,
@@ -129,12 +130,18 @@ test("two replicas killed again and again lose nothing and book nothing twice", 
   expect([...sums]).toEqual([]);
 }, 60_000);
 
-test("PostgreSQL away: not ready but alive, and the internal routes keep their secret", async () => {
+test("PostgreSQL away: 503 with Retry-After, not ready but alive, and the internal routes keep their secret", async () => {
   const away = new URL(database.serviceUrl);
   away.port = String(await reservePort());
   const ledger = await startLedger({ DATABASE_URL: away.href });
   await eventually(async () => (await fetch(`${ledger.internal}/livez`)).status === 200);
   expect(await isReady(ledger.internal)).toBe(false);
+  const runs = await fetch(`${ledger.url}/ledger/reconciliations`, {
+    headers: { authorization: `Bearer ${adminToken}` },
+  });
+  expect(runs.status).toBe(503);
+  expect(runs.headers.get("retry-after")).toBe("1");
+  expect((await fetch(`${ledger.url}/health`)).status).toBe(200);
   const letters = `${ledger.internal}/internal/v1/dead-letters`;
   expect((await fetch(letters)).status).toBe(401);
   const admitted = await fetch(letters, { headers: { "x-internal-token": payment.secret } });

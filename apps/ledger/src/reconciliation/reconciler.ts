@@ -3,7 +3,7 @@ import { newId } from "@payflow/contracts/ids.ts";
 import { isTransient, type Sql } from "@payflow/service-kit/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
-import { pause } from "@payflow/service-kit/retry.ts";
+import { backoffMs, pause } from "@payflow/service-kit/retry.ts";
 import type { ReconciliationRow } from "../schema.ts";
 import { type Reconcile, reconcile } from "./reconcile.ts";
 import { leaseName, ReconciliationLeaseLost } from "./reconciliation.store.ts";
@@ -25,6 +25,8 @@ export interface StartReconciler {
 }
 
 const leaseSeconds = 15;
+/** Between two looks while a dependency is away. */
+const maxWaitMs = 30_000;
 
 /**
  * Keeps reconciliation going in one of the replicas at a time: asks for the runs that are due, and carries
@@ -34,15 +36,17 @@ export function startReconciler(deps: StartReconciler): Reconciler {
   const holder = newHolder("ledger");
   const stopping = new AbortController();
   let woken = new AbortController();
+  let waits = 0;
   const ended = (async () => {
     while (!stopping.signal.aborted) {
       woken = new AbortController();
-      try {
-        await tick(deps, holder, stopping.signal);
-      } catch (error) {
+      const isWaiting = await tick(deps, holder, stopping.signal).catch((error: unknown) => {
         deps.logger.warn({ err: error }, "reconciliation could not go on; it is tried again");
-      }
-      await pause(deps.tickMs, AbortSignal.any([stopping.signal, woken.signal]));
+        return true;
+      });
+      waits = isWaiting ? waits + 1 : 0;
+      const pauseMs = isWaiting ? backoffMs({ firstMs: deps.tickMs, maxMs: maxWaitMs }, waits) : deps.tickMs;
+      await pause(pauseMs, AbortSignal.any([stopping.signal, woken.signal]));
     }
     await releaseLeases(deps.sql, holder, [leaseName]).catch(() => undefined);
   })();
@@ -55,10 +59,12 @@ export function startReconciler(deps: StartReconciler): Reconciler {
   };
 }
 
-/** One look: does nothing unless this replica holds the lease. Tests call it in place of the ticking. */
-export async function tick(deps: StartReconciler, holder: string, signal: AbortSignal): Promise<void> {
+/**
+ * One look: does nothing unless this replica holds the lease. Tells whether a run waits for a dependency.
+ */
+export async function tick(deps: StartReconciler, holder: string, signal: AbortSignal): Promise<boolean> {
   const fence = await acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds });
-  if (fence === null) return;
+  if (fence === null) return false;
   const lost = new AbortController();
   const renewal = setInterval(
     () => {
@@ -74,9 +80,10 @@ export async function tick(deps: StartReconciler, holder: string, signal: AbortS
   try {
     await askForDueRuns(deps);
     for (const run of await deps.reconcile.runs.open()) {
-      if (running.aborted) return;
-      await carryOut(deps, run, fence, running);
+      if (running.aborted) return false;
+      if (!(await carryOut(deps, run, fence, running))) return true;
     }
+    return false;
   } finally {
     clearInterval(renewal);
   }
@@ -91,12 +98,13 @@ async function askForDueRuns({ reconcile: { runs, now }, schedule }: StartReconc
   }
 }
 
+/** Whether the run ended; false when it waits for a dependency that is away. */
 async function carryOut(
   deps: StartReconciler,
   run: ReconciliationRow,
   fence: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { runs, now, metrics } = deps.reconcile;
   const about = { reconciliation_id: run.reconciliationId, kind: run.kind };
   try {
@@ -111,10 +119,11 @@ async function carryOut(
     if (isTransient(error)) {
       deps.logger.warn({ ...about, err: error }, "reconciliation waits for a dependency");
       await runs.note(run.reconciliationId, text);
-      return;
+      return false;
     }
     deps.logger.error({ ...about, err: error }, "reconciliation failed");
     await runs.finish(run.reconciliationId, { status: "failed", error: text, now: await now() }, fence);
     metrics.runs.inc({ kind: run.kind, status: "failed" });
   }
+  return true;
 }

@@ -26,20 +26,32 @@ export async function requestReconciliation(
   { runs, onRequested }: RequestReconciliation,
   { from, to }: ReconciliationRequest,
 ): Promise<ReconciliationResponse> {
-  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
-    throw new DomainError("invalid_request", undefined, {
-      errors: [{ pointer: "/to", message: "Expected a time after `from`" }],
-    });
-  }
+  const fromAt = timeOf(from, "/from");
+  const toAt = timeOf(to, "/to");
+  if (fromAt !== null && toAt !== null && fromAt >= toAt)
+    throw refusal("/to", "Expected a time after `from`");
   const row = await runs.insert({
     reconciliationId: newId("rec"),
     kind: "on_demand",
-    fromAt: from === undefined ? null : new Date(from),
-    toAt: to === undefined ? null : new Date(to),
+    fromAt,
+    toAt,
     requestedAt: await runs.now(),
   });
   onRequested();
   return toReconciliation(row);
+}
+
+/** The store has no year 0, and four digits are all that RFC 3339 has. */
+function timeOf(text: string | undefined, pointer: string): Date | null {
+  if (text === undefined) return null;
+  const time = new Date(text);
+  const year = time.getUTCFullYear();
+  if (year < 1 || year > 9_999) throw refusal(pointer, "Expected a time in UTC between the years 1 and 9999");
+  return time;
+}
+
+function refusal(pointer: string, message: string): DomainError {
+  return new DomainError("invalid_request", undefined, { errors: [{ pointer, message }] });
 }
 
 /** All runs, newest first. Fails with `invalid_cursor`. */
