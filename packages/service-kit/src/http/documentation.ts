@@ -1,5 +1,6 @@
 import { toOpenAPISchema } from "@elysiajs/openapi";
 import { errorCodes } from "@payflow/contracts/errors.ts";
+import { OptionalKind } from "@sinclair/typebox";
 import { type AnyElysia, Elysia } from "elysia";
 import type { Access } from "./access.ts";
 import { docsPage } from "./docs-page.ts";
@@ -84,6 +85,11 @@ export function openApiDocument(app: AnyElysia, title: string): OpenApiDocument 
   };
 }
 
+/** Whether a route takes a body but does well without one. */
+function isOptional(body: unknown): boolean {
+  return typeof body === "object" && body !== null && OptionalKind in body;
+}
+
 function complete(
   { "x-access": _, ...found }: OpenApiOperation,
   access: Access,
@@ -113,7 +119,7 @@ function complete(
     tags: [path.split("/")[1] ?? ""],
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
+      : { requestBody: { required: !isOptional(body), content: { "application/json": { schema: body } } } }),
     responses,
     ...(access === "public"
       ? {}
