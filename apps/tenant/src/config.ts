@@ -21,7 +21,10 @@ export const tenantSettings = Type.Object({
     "Who may register a tenant: anybody, or the holder of the admin token.",
     "open",
   ),
-  CHANGE_HEARTBEAT_MS: setting.milliseconds("How often changes of keys are published.", 250),
+  CHANGE_HEARTBEAT_MS: setting.milliseconds(
+    "How often changes of keys are published; at 500 and above every service asks for each key.",
+    250,
+  ),
   LAST_USED_FLUSH_MS: setting.milliseconds("How often the times of last use are written down.", 10_000),
 });
 export type TenantConfig = Static<typeof tenantSettings>;

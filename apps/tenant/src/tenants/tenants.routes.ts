@@ -43,7 +43,7 @@ export const tenantRoutes = (http: Http, deps: TenantRoutes) =>
         };
       },
       {
-        access: deps.registration === "open" ? "public" : "admin",
+        access: deps.registration === "admin" ? "admin" : "public",
         body: RegisterBody,
         detail: operation({ summary: "Register a tenant", responses: { 201: RegisterResponse } }),
       },
