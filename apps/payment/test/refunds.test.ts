@@ -5,7 +5,8 @@ import { OutcomeUnknown } from "../src/processor/processor.ts";
 import { claimRefund } from "../src/refunds/create-refund.ts";
 import { finishRefund } from "../src/refunds/drive-refund.ts";
 import { createRefundFields } from "../src/refunds/refunds.contract.ts";
-import { startRecoveryApp } from "./recovery-app.ts";
+import { takeRefunds } from "../src/refunds/refunds.store.ts";
+import { startRecoveryApp } from "./recovery/recovery-app.ts";
 
 const app = await startRecoveryApp();
 afterAll(() => app.close());
@@ -180,6 +181,25 @@ test("a refund killed before or after the processor's answer is settled once by 
     [200, 1],
   ]);
   expect(sequences(await app.events(id))).toEqual(countUp(6));
+});
+
+test("whoever holds a stale fence cannot settle a refund that another holds by now", async () => {
+  const { id: tenantId, live } = app.newTenant();
+  const id = await captured(live);
+  const tenant = contextOf(tenantId);
+  const key = requestKey(tenant, `/payments/${id}/refunds`, "stale", {}, createRefundFields);
+  const claim = await claimRefund(app.deps, tenant, { paymentId: id, body: {}, key, isAsync: false });
+  if (claim.kind !== "reserved") throw new Error("was not reserved");
+  await app.makeDue(id);
+  const [taken] = await takeRefunds(app.sql, 10, 15_000);
+  expect([taken?.id, taken?.fence]).toEqual([claim.refund.id, claim.refund.fence + 1]);
+  const failed = { kind: "failed", error: { code: "refund_declined", message: "no" } } as const;
+  expect(await finishRefund(app.deps, claim.refund, claim.hold, failed)).toBeNull();
+  const read = await app.send("GET", `/refunds/${claim.refund.id}`, { key: live });
+  expect(read.json.status).toBe("processing");
+  await app.makeDue(id);
+  await app.recovery.runOnce();
+  expect(await app.payment(live, id)).toMatchObject({ amount_refunded: 900 });
 });
 
 test("refunds are listed newest first in stable pages, and no other tenant or mode sees them", async () => {

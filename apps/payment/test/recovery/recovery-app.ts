@@ -1,6 +1,6 @@
-import { findFollowUps } from "../src/processor/simulated.store.ts";
-import { createRecovery } from "../src/recovery/recovery.ts";
-import { type PaymentApp, startPaymentApp } from "./payment-app.ts";
+import { findFollowUps } from "../../src/processor/simulated.store.ts";
+import { createRecovery } from "../../src/recovery/recovery.ts";
+import { type PaymentApp, startPaymentApp } from "../payment-app.ts";
 
 type Replica = Pick<PaymentApp, "deps">;
 

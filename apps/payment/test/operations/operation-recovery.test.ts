@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from "bun:test";
 import { defaultLimits, scopes } from "@payflow/contracts/access.ts";
-import { requestKey } from "../src/idempotency/idempotency.ts";
-import { finishOperation } from "../src/operations/drive-operation.ts";
-import { claimOperation } from "../src/operations/operate.ts";
-import { OutcomeUnknown } from "../src/processor/processor.ts";
-import type { TestTenant } from "./payment-app.ts";
-import { recoveryOf, startRecoveryApp } from "./recovery-app.ts";
+import { requestKey } from "../../src/idempotency/idempotency.ts";
+import { finishOperation } from "../../src/operations/drive-operation.ts";
+import { claimOperation } from "../../src/operations/operate.ts";
+import { OutcomeUnknown } from "../../src/processor/processor.ts";
+import type { TestTenant } from "../payment-app.ts";
+import { recoveryOf, startRecoveryApp } from "../recovery/recovery-app.ts";
 
 const app = await startRecoveryApp();
 afterAll(() => app.close());

@@ -1,13 +1,10 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { defaultLimits, scopes } from "@payflow/contracts/access.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { requestKey } from "../src/idempotency/idempotency.ts";
-import { type CreatePayment, createPayment } from "../src/payments/create-payment.ts";
-import { finishPayment } from "../src/payments/finish-payment.ts";
-import { createPaymentFields } from "../src/payments/payments.contract.ts";
-import { OutcomeUnknown } from "../src/processor/processor.ts";
-import { takePayments } from "../src/recovery/recovery.store.ts";
-import type { TestTenant } from "./payment-app.ts";
+import { finishPayment } from "../../src/payments/finish-payment.ts";
+import { OutcomeUnknown } from "../../src/processor/processor.ts";
+import { takePayments } from "../../src/recovery/recovery.store.ts";
+import type { TestTenant } from "../payment-app.ts";
+import { crashPoints, killedPayment } from "./crash-points.ts";
 import { recoveryOf, startRecoveryApp } from "./recovery-app.ts";
 
 const app = await startRecoveryApp();
@@ -17,16 +14,10 @@ afterEach(() => {
   app.fraud.delay(0);
 });
 
-const never = () => new Promise<never>(() => {});
-
-/** Tells that a process came this far and got no further. */
-function dieAfter(reached: () => void): () => Promise<never> {
-  return () => {
-    reached();
-    return never();
-  };
-}
 const scored = { decision: "allow", score: 0, rules: [], source: "score" } as const;
+
+const killed = (tenant: TestTenant, point: string, body: Record<string, unknown> = {}) =>
+  killedPayment(app, tenant, point, body);
 
 /** Everything a payment must be in once it was recovered: charged at most once, and told in one settled event. */
 async function history(paymentId: string) {
@@ -36,54 +27,6 @@ async function history(paymentId: string) {
     calls: charge?.calls ?? 0,
     settled: events.filter((event) => event.type === "payment.settled").map((event) => event.data.status),
     sequences: events.map((event) => event.sequence),
-  };
-}
-
-/** Where a process may be killed, and what has become of the payment by then. */
-const crashPoints: Readonly<Record<string, (deps: CreatePayment, reached: () => void) => CreatePayment>> = {
-  "after the claim": (deps, reached) => ({
-    ...deps,
-    scorer: { score: dieAfter(reached) },
-  }),
-  "after the score": (deps, reached) => ({
-    ...deps,
-    processor: { ...deps.processor, authorize: dieAfter(reached) },
-  }),
-  "after the charge": (deps, reached) => ({
-    ...deps,
-    payments: { ...deps.payments, finish: dieAfter(reached) },
-  }),
-  "after a lost answer": (deps, reached) => ({
-    ...deps,
-    processor: { ...deps.processor, authorize: () => Promise.reject(new OutcomeUnknown("cut")) },
-    payments: { ...deps.payments, postpone: dieAfter(reached) },
-  }),
-};
-
-/** A payment whose process dies at the given point; the request's key repeats it. */
-async function killed(tenant: TestTenant, point: string, body: Record<string, unknown> = {}) {
-  const context = {
-    tenantId: tenant.id,
-    mode: "live" as const,
-    keyId: "key_test",
-    scopes,
-    limits: defaultLimits,
-    requestId: "req_killed",
-  };
-  const full = { amount: 1_000, currency: "EUR", ...body };
-  const idempotencyKey = crypto.randomUUID();
-  const key = requestKey(context, "/payments", idempotencyKey, full, createPaymentFields);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const dying = crashPoints[point]?.(app.deps, resolve);
-  if (dying === undefined) throw new Error(`no crash point ${point}`);
-  void createPayment(dying, context, { body: full, key, isAsync: false });
-  await promise;
-  const [row] = await app.sql<{ id: string }[]>`
-    select id from payment where idempotency_key = ${key.id}`;
-  if (row === undefined) throw new Error("the payment was not claimed");
-  return {
-    id: row.id,
-    repeat: () => app.send("POST", "/payments", { key: tenant.live, idempotencyKey, body: full }),
   };
 }
 
