@@ -50,7 +50,7 @@ end $$;
 create function enqueue_deliveries(
   p_source text, p_tenant text[], p_mode text[], p_event_id text[], p_event text[], p_body text[],
   p_delivery text[], p_message integer[], p_endpoint text[]) returns integer
-language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql as $$
 declare
   v_endpoints text[];
   v_tenants text[];
@@ -88,9 +88,11 @@ end $$;
 --> statement-breakpoint
 -- Gives a worker up to p_free deliveries under its lease: first tenants by their turn, then endpoints of each by
 -- theirs, then the longest due of each endpoint within its cap and rate. A tenant that another transaction holds is
--- passed over, and a tenant gets at most a quarter of what is left, so that the last places go to many. The last row
--- has no delivery: its wait_ms says how long until anybody's next turn, by the store's clock.
-create function claim_deliveries(p_lease uuid, p_free integer, p_lease_ms integer)
+-- passed over, and a tenant gets at most a quarter of what is left. Of the last p_reserve places, an endpoint whose
+-- last attempt was not a success gets one at most, and of the last half of those none: however many hang, one that
+-- works finds a place. The last row has no delivery: its wait_ms says how long until anybody's next turn, by the
+-- store's clock.
+create function claim_deliveries(p_lease uuid, p_free integer, p_reserve integer, p_lease_ms integer)
 returns table (
   delivery_id text, tenant_id text, mode text, endpoint_id text, number smallint, before smallint,
   event_id text, event text, body text, queued_at double precision, url text,
@@ -101,6 +103,7 @@ language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_m
 declare
   v_left integer := p_free;
   v_budget integer;
+  v_take integer;
   v_ids text[];
   v_claimed text[] := '{}';
   v_turn record;
@@ -114,7 +117,8 @@ begin
     exit when v_left <= 0;
     v_budget := least(tenant_cap() - v_turn.inflight, greatest(1, v_left / 4));
     for v_place in
-      select q.endpoint_id, e.rate_per_second as rate, q.rate_at,
+      select q.endpoint_id, e.rate_per_second as rate, q.inflight,
+             q.consecutive_failures = 0 and q.last_success_at is not null as is_proven,
              least(q.cap - q.inflight, case when e.rate_per_second is null then q.cap else
                floor(rate_burst(e.rate_per_second) + 0.000001
                  - greatest(0, extract(epoch from q.rate_at - now())) * e.rate_per_second)::integer end) as quota
@@ -123,6 +127,10 @@ begin
        order by q.next_due limit greatest(0, v_budget)
     loop
       exit when v_budget <= 0;
+      v_take := least(v_place.quota, v_budget, case
+        when v_place.is_proven then v_left
+        when v_place.inflight = 0 then greatest(v_left - p_reserve, least(1, v_left - p_reserve / 2))
+        else v_left - p_reserve end);
       with leased as (
         update delivery_queue d
            set lease = p_lease, lease_until = now() + make_interval(secs => p_lease_ms / 1000.0),
@@ -130,13 +138,15 @@ begin
          where d.delivery_id in (
            select w.delivery_id from delivery_queue w
             where w.endpoint_id = v_place.endpoint_id and w.lease is null and w.due <= now()
-            order by w.due limit greatest(0, least(v_place.quota, v_budget)))
+            order by w.due limit greatest(0, v_take))
         returning d.delivery_id
       )
       select coalesce(array_agg(l.delivery_id), '{}') into v_ids from leased l;
       update endpoint_queue q
          set inflight = q.inflight + cardinality(v_ids),
-             turned_at = now(),
+             -- Who finds only the reserve comes back a little later, so that looking for a place costs little.
+             turned_at = now() + case when v_take <= 0 and v_place.quota > 0 then interval '250 milliseconds'
+                                      else interval '0' end,
              rate_at = case when v_place.rate is null then q.rate_at else
                greatest(q.rate_at, now()) + make_interval(secs => cardinality(v_ids)::float8 / v_place.rate) end
        where q.endpoint_id = v_place.endpoint_id;
@@ -199,7 +209,7 @@ begin
     delete from delivery_queue q using held h where q.delivery_id = h.delivery_id and h.outcome <> 'retry'
   ), again as (
     update delivery_queue q
-       set lease = null, lease_until = null, last_attempt_at = to_timestamp(h.started),
+       set lease = null, lease_until = null, last_attempt_at = now(),
            due = greatest(h.first_attempt_at + make_interval(secs => h.offset_s),
                           now() + make_interval(secs => h.least_s))
       from held h where q.delivery_id = h.delivery_id and h.outcome = 'retry'

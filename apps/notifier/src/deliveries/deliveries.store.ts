@@ -48,7 +48,7 @@ export function createDeliveriesStore(sql: Sql) {
            coalesce(q.attempts, d.attempts)::integer as attempts,
            case when q.lease is null then q.due end as "nextAttemptAt",
            coalesce(d.first_attempt_at, q.first_attempt_at) as "firstAttemptAt",
-           coalesce(q.last_attempt_at, d.last_attempt_at) as "lastAttemptAt",
+           coalesce(d.last_attempt_at, q.last_attempt_at) as "lastAttemptAt",
            d.last_status_code as "lastStatusCode", d.last_error as "lastError",
            d.created_at as "createdAt", d.finished_at as "finishedAt"
       from delivery d
@@ -131,7 +131,7 @@ export function createDeliveriesStore(sql: Sql) {
           insert into delivery_queue as q
                  (delivery_id, tenant_id, mode, endpoint_id, message_id, attempts, attempts_before,
                   last_attempt_at)
-          select id, tenant_id, mode, endpoint_id, message_id, attempts, attempts, last_attempt_at
+          select id, tenant_id, mode, endpoint_id, message_id, attempts, attempts, finished_at
             from delivery where tenant_id = ${tenantId} and mode = ${mode} and id = ${deliveryId}
           on conflict (delivery_id) do update
             set due = now(), attempts_before = q.attempts, first_attempt_at = null`;

@@ -90,10 +90,14 @@ interface ClaimRow {
  */
 export function createQueueStore(sql: Sql) {
   return {
-    /** Takes up to `free` deliveries under a new lease of `leaseMs`. */
-    async claim(free: number, leaseMs: number): Promise<Claim> {
+    /**
+     * Takes up to `free` deliveries under a new lease of `leaseMs`; the last `reserve` are not for every
+     * endpoint.
+     */
+    async claim(free: number, reserve: number, leaseMs: number): Promise<Claim> {
       const leaseId = crypto.randomUUID();
-      const rows = await sql<ClaimRow[]>`select * from claim_deliveries(${leaseId}, ${free}, ${leaseMs})`;
+      const rows = await sql<ClaimRow[]>`
+        select * from claim_deliveries(${leaseId}, ${free}, ${reserve}, ${leaseMs})`;
       return {
         deliveries: rows.flatMap((row) => toClaimed(row, leaseId)),
         waitMs: rows.at(-1)?.wait_ms ?? 60_000,

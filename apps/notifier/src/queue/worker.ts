@@ -25,6 +25,8 @@ export interface Worker {
 
 const leaseMarginMs = 10_000;
 const maxClaim = 256;
+/** Of these places an endpoint that is not known to work gets one at most, and of half of them none. */
+const reservedShare = 0.25;
 /** Other replicas wake only themselves: what they could not take is found after a second at most. */
 const pollMs = 1_000;
 /** A tenant whose row another transaction held was passed over; that takes milliseconds. */
@@ -68,11 +70,13 @@ export function startWorker(options: WorkerOptions): Worker {
   }
 
   async function claim(): Promise<number> {
-    const free = Math.min(maxClaim, options.maxInFlight - underWay.size);
+    const free = options.maxInFlight - underWay.size;
     // A place that becomes free wakes the loop.
     if (free <= 0) return pollMs;
+    const wanted = Math.min(maxClaim, free);
+    const reserve = Math.max(0, Math.floor(options.maxInFlight * reservedShare) - (free - wanted));
     const receivedAtMs = performance.now();
-    const { deliveries, waitMs } = await queue.claim(free, leaseMs);
+    const { deliveries, waitMs } = await queue.claim(wanted, reserve, leaseMs);
     for (const delivery of deliveries) begin(delivery, receivedAtMs);
     if (deliveries.length > 0 && waitMs <= 0) return 0;
     return Math.min(pollMs, Math.max(passedOverMs, waitMs));

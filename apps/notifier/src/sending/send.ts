@@ -38,6 +38,8 @@ export interface SenderOptions {
   readonly resolve: ResolveHost;
   /** Admits http and addresses that are not global: for one machine and tests. */
   readonly allowPrivate: boolean;
+  /** Which addresses may be connected to: what `allowPrivate` says when left out. */
+  readonly isAllowed?: (address: string) => boolean;
   /** One deadline over name resolution, connection, TLS, headers and body. */
   readonly deadlineMs: number;
   /** Certificates of authorities to trust instead of the system's. */
@@ -130,7 +132,8 @@ class Attempt {
     const literal = literalAddress(hostname);
     const resolved = literal === null ? await this.#resolve(hostname) : [literal];
     if (resolved.length === 0) return "name_not_resolved";
-    if (!this.#options.allowPrivate && !resolved.every(isGlobalAddress)) return "forbidden_address";
+    const isAllowed = this.#options.isAllowed ?? (this.#options.allowPrivate ? () => true : isGlobalAddress);
+    if (!resolved.every(isAllowed)) return "forbidden_address";
     return [...resolved.filter(isIPv4), ...resolved.filter((address) => !isIPv4(address))];
   }
 
