@@ -1,7 +1,10 @@
 import { bigint, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 import type { Sql } from "postgres";
 
-/** One row per thing that a single process may do at a time. Each app that uses leases exports it in its schema. */
+/**
+ * One row per thing that a single process may do at a time. Each app that uses leases exports it in its
+ * schema.
+ */
 export const leaseTable = pgTable("lease", {
   name: text("name").primaryKey(),
   holder: text("holder").notNull(),
@@ -17,12 +20,17 @@ export interface LeaseRequest {
   readonly leaseSeconds: number;
 }
 
-/** A name for this process as a holder of leases, new at each start so that a restart is a change of holder. */
+/**
+ * A name for this process as a holder of leases, new at each start so that a restart is a change of holder.
+ */
 export function newHolder(service: string): string {
   return `${service}/${process.pid}/${crypto.randomUUID()}`;
 }
 
-/** Takes the lease, or extends it where it is already held, and returns its fence; null while another holds it. */
+/**
+ * Takes the lease, or extends it where it is already held, and returns its fence; null while another holds
+ * it.
+ */
 export async function acquireLease(sql: Sql, request: LeaseRequest): Promise<number | null> {
   const fences = await acquireLeases(sql, { ...request, names: [request.name] });
   return fences.get(request.name) ?? null;
@@ -58,7 +66,9 @@ export async function renewLease(sql: Sql, request: LeaseRequest & { fence: numb
   return rows.length === 1;
 }
 
-/** Gives leases up at once, so that others need not wait for their end. Names held by others stay as they are. */
+/**
+ * Gives leases up at once, so that others need not wait for their end. Names held by others stay as they are.
+ */
 export async function releaseLeases(sql: Sql, holder: string, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   await sql`

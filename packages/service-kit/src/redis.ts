@@ -2,8 +2,8 @@ import { Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "./logging.ts";
 
 /**
- * A connection that fails at once while Redis is away instead of keeping commands for later: a command sent after its
- * caller gave up could overtake newer ones. It reconnects for ever, and connects when first used.
+ * A connection that fails at once while Redis is away instead of keeping commands for later: a command sent
+ * after its caller gave up could overtake newer ones. It reconnects for ever, and connects when first used.
  */
 export function connectRedis(url: string, name: string, logger: Logger, options: RedisOptions = {}): Redis {
   const redis = new Redis(url, {

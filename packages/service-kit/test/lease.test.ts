@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
 import { connectDatabase, type Database } from "../src/database.ts";
 import { acquireLease, acquireLeases, newHolder, releaseLeases, renewLease } from "../src/lease.ts";
+
+setDefaultTimeout(60_000);
 
 let database: Database;
 let drop: () => Promise<void>;
@@ -14,7 +16,7 @@ beforeAll(async () => {
   });
   database = connectDatabase(made.serviceUrl, { name: "lease-test" });
   drop = made.drop;
-}, 60_000);
+});
 afterAll(async () => {
   await database.close();
   await drop();

@@ -21,7 +21,9 @@ export interface Failure {
   readonly isBuried: boolean;
 }
 
-/** Where a partition's failures are kept. Methods throw `LeaseLost` once another replica reads the partition. */
+/**
+ * Where a partition's failures are kept. Methods throw `LeaseLost` once another replica reads the partition.
+ */
 export interface FailureLog {
   load(): Promise<ReadonlyMap<string, Failure>>;
   record(delivery: Delivery, failure: Failure): Promise<void>;
@@ -51,9 +53,10 @@ export const maxTries = 5;
 const defaultBackoff: Backoff = { firstMs: 100, maxMs: 2_000 };
 
 /**
- * Brings a partition's entries to an end: handled or buried. A failing batch is bisected; the culprits of a round are
- * tried again together, later events of their keys wait behind them, and all others go on. Errors that pass are
- * retried without limit. Returns how many entries from the first on are finished: all, unless the signal was given.
+ * Brings a partition's entries to an end: handled or buried. A failing batch is bisected; the culprits of a
+ * round are tried again together, later events of their keys wait behind them, and all others go on. Errors
+ * that pass are retried without limit. Returns how many entries from the first on are finished: all, unless
+ * the signal was given.
  */
 export async function finishPartition(work: PartitionWork): Promise<number> {
   const open = new Set(work.deliveries);

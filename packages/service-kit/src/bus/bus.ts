@@ -1,18 +1,25 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
 
 /**
- * The event bus between the apps: at least once, in order per key within a topic, through crashes and rebalances.
- * Nothing is promised across topics. Adapters pass `busContractSuite` of the testkit.
+ * The event bus between the apps: at least once, in order per key within a topic, through crashes and
+ * rebalances. Nothing is promised across topics. Adapters pass `busContractSuite` of the testkit.
  */
 export interface EventBus {
   /**
-   * Appends events of one topic and resolves once they are durable. Throws for a malformed event, and `unavailable`
-   * while the broker is away or above its high-water mark; then any prefix of the events may have been stored.
+   * Appends events of one topic and resolves once they are durable. Throws for a malformed event, and
+   * `unavailable` while the broker is away or above its high-water mark; then any prefix of the events may
+   * have been stored.
    */
   publish(topic: Topic, events: readonly EventEnvelope[]): Promise<void>;
-  /** The same for envelopes that were checked and encoded when they were committed. Order is kept per topic and key. */
+  /**
+   * The same for envelopes that were checked and encoded when they were committed. Order is kept per topic
+   * and key.
+   */
   send(messages: readonly BusMessage[]): Promise<void>;
-  /** Starts reading for a declared group. Resolves also while the broker is away; reading starts once it is back. */
+  /**
+   * Starts reading for a declared group. Resolves also while the broker is away; reading starts once it is
+   * back.
+   */
   subscribe(subscription: Subscription): Promise<RunningSubscription>;
   /** How far a group is behind, over all its topics. Throws `unavailable` while the broker is away. */
   lag(group: string): Promise<GroupLag>;
@@ -36,7 +43,9 @@ export interface Subscription {
   readonly topics: readonly Topic[];
   /** Events of one call at most. */
   readonly maxBatch: number;
-  /** A batch is made at most this often while little arrives, so that a busy topic comes in larger batches. */
+  /**
+   * A batch is made at most this often while little arrives, so that a busy topic comes in larger batches.
+   */
   readonly lingerMs?: number;
   /**
    * Takes a batch of one topic, in order per key. It returns after its own transaction: then the batch is
@@ -103,8 +112,8 @@ export interface DeadLetters {
   /** Newest first. */
   list(query: DeadLetterQuery): Promise<DeadLetterPage>;
   /**
-   * Puts letters back at the end of their partition, for the group that failed them alone, oldest first; those named
-   * by `ids`, or up to `limit` of the group's. Returns how many.
+   * Puts letters back at the end of their partition, for the group that failed them alone, oldest first;
+   * those named by `ids`, or up to `limit` of the group's. Returns how many.
    */
   redrive(request: RedriveRequest): Promise<number>;
 }

@@ -44,7 +44,10 @@ const RedriveBody = Type.Object(
 
 const RedriveResponse = Type.Object({ redriven: Type.Integer({ description: "Events put back." }) });
 
-/** `GET /internal/v1/dead-letters` and `POST /internal/v1/dead-letters/redrive` of an app, for its internal port. */
+/**
+ * `GET /internal/v1/dead-letters` and `POST /internal/v1/dead-letters/redrive` of an app, for its internal
+ * port.
+ */
 export const deadLetterRoutes = (http: Http, deps: DeadLetterRoutes) =>
   http
     .routes("dead-letters")

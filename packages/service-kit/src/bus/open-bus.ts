@@ -1,6 +1,7 @@
 import { ConfigError } from "../config.ts";
 import type { Logger } from "../logging.ts";
 import type { Metrics } from "../metrics.ts";
+import { SpanKind, startSpan } from "../tracing.ts";
 import type { BatchTrace, EventBus } from "./bus.ts";
 import { openRedisStreams } from "./redis-streams.ts";
 
@@ -18,11 +19,31 @@ export interface OpenBus {
   readonly trace?: BatchTrace;
 }
 
-/** The bus that the settings name. Throws `ConfigError` when it is not fit to keep events; a broker away is no error. */
+/**
+ * The bus that the settings name. Throws `ConfigError` when it is not fit to keep events; a broker away is no
+ * error.
+ */
 export async function openEventBus(config: BusConfig, about: OpenBus): Promise<EventBus> {
   if (config.EVENT_BUS === "kafka") {
     throw new ConfigError(["EVENT_BUS must be redis: this version has no adapter for Kafka"]);
   }
   const installedApps = config.INSTALLED_APPS.split(",").map((app) => app.trim());
-  return openRedisStreams({ ...about, url: config.DURABLE_REDIS_URL, installedApps });
+  return openRedisStreams({ trace: traceBatch, ...about, url: config.DURABLE_REDIS_URL, installedApps });
 }
+
+/** One consumer span a batch, in the trace of its first event: a batch has as many causes as events. */
+const traceBatch: BatchTrace = async ({ group, topic, events }, run) => {
+  const span = startSpan(`process ${topic}`, SpanKind.CONSUMER, events[0]?.traceparent);
+  const attributes = {
+    "messaging.destination.name": topic,
+    "messaging.consumer.group.name": group,
+    "messaging.batch.message_count": events.length,
+  };
+  try {
+    await run();
+    span.end(undefined, attributes);
+  } catch (error) {
+    span.end(undefined, attributes, true);
+    throw error;
+  }
+};

@@ -42,8 +42,8 @@ const maxAppend = 1_000;
 const openWaitMs = 3_000;
 
 /**
- * The bus on Redis Streams: a topic is 8 streams by hash of the key. Throws `ConfigError` when this Redis is not set
- * up to keep what it acknowledges; with Redis away it resolves, and works once Redis is back.
+ * The bus on Redis Streams: a topic is 8 streams by hash of the key. Throws `ConfigError` when this Redis is
+ * not set up to keep what it acknowledges; with Redis away it resolves, and works once Redis is back.
  */
 export async function openRedisStreams(options: RedisStreamsOptions): Promise<EventBus> {
   const bus = new RedisStreams(options);

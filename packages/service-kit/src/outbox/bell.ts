@@ -1,12 +1,15 @@
 import type { Sql } from "postgres";
 import { outboxChannel } from "./outbox.ts";
 
-/** Announcements of one process are this far apart at least; the relays' polls make up for what is left out. */
+/**
+ * Announcements of one process are this far apart at least; the relays' polls make up for what is left out.
+ */
 const ringEveryMs = 10;
 
 /**
- * Tells the relays of other replicas about new rows by NOTIFY, outside the rows' own transaction: a NOTIFY within it
- * would make all commits of the server wait for each other's fsync (PostgreSQL, `PreCommit_Notify`).
+ * Tells the relays of other replicas about new rows by NOTIFY, outside the rows' own transaction: a NOTIFY
+ * within it would make all commits of the server wait for each other's fsync (PostgreSQL,
+ * `PreCommit_Notify`).
  */
 export class OutboxBell {
   readonly #sql: Sql;

@@ -10,8 +10,8 @@ export const outboxShards = 16;
 export const outboxChannel = "outbox";
 
 /**
- * Events that were committed together with the change they tell of, until the bus has them. Each producing app
- * exports it in its schema. `shard` is computed by the database: insert topic, key and envelope alone.
+ * Events that were committed together with the change they tell of, until the bus has them. Each producing
+ * app exports it in its schema. `shard` is computed by the database: insert topic, key and envelope alone.
  */
 export const outboxTable = pgTable(
   "outbox",
@@ -34,15 +34,18 @@ export interface OutboxRow {
   readonly envelope: string;
 }
 
-/** The row of an event, checked against its schema before the transaction can commit it. Throws when it is malformed. */
+/**
+ * The row of an event, checked against its schema before the transaction can commit it. Throws when it is
+ * malformed.
+ */
 export function outboxRow(event: EventEnvelope): OutboxRow {
   checkEvent(event);
   return { topic: event.type, key: event.key, envelope: JSON.stringify(event) };
 }
 
 /**
- * Inserts events within the caller's transaction, in their order. Hot paths may insert `outboxRow` values by SQL of
- * their own; rows of one key must then be inserted under that key's row lock.
+ * Inserts events within the caller's transaction, in their order. Hot paths may insert `outboxRow` values by
+ * SQL of their own; rows of one key must then be inserted under that key's row lock.
  */
 export async function insertOutbox(transaction: ISql, events: readonly EventEnvelope[]): Promise<void> {
   if (events.length === 0) return;
@@ -52,6 +55,7 @@ export async function insertOutbox(transaction: ISql, events: readonly EventEnve
     select topic, key, envelope
       from unnest(${rows.map((row) => row.topic)}::text[],
                   ${rows.map((row) => row.key)}::text[],
-                  ${rows.map((row) => row.envelope)}::text[]) with ordinality as row (topic, key, envelope, position)
+                  ${rows.map((row) => row.envelope)}::text[])
+           with ordinality as row (topic, key, envelope, position)
      order by position`;
 }

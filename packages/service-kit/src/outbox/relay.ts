@@ -25,18 +25,24 @@ export interface RelayOptions {
 }
 
 export interface Relay {
-  /** Call it after a commit that left rows: they are sent now and not at the next poll, whichever replica sends them. */
+  /**
+   * Call it after a commit that left rows: they are sent now and not at the next poll, whichever replica
+   * sends them.
+   */
   wake(): void;
   /** Finishes the batch under way, gives the shards to other replicas, and resolves. */
   stop(): Promise<void>;
 }
 
-/** Sends what transactions left in the outbox, in order per key, and deletes it once the bus has acknowledged it. */
+/**
+ * Sends what transactions left in the outbox, in order per key, and deletes it once the bus has acknowledged
+ * it.
+ */
 export function startRelay(options: RelayOptions): Relay {
   return new OutboxRelay(options);
 }
 
-const roundMs = 1_000;
+const roundMs = 500;
 const observeMs = 5_000;
 /** While little arrives, batches are at least this far apart, so that they are worth their round trips. */
 const lingerMs = 4;
@@ -61,7 +67,7 @@ class OutboxRelay implements Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    const { sql, metrics, leaseSeconds = 4 } = options;
+    const { sql, metrics, leaseSeconds = 3 } = options;
     const holder = newHolder(options.service);
     const name = "outbox";
     this.#share = new ShardShare({ sql, name, holder, leaseSeconds, shardCount: outboxShards });

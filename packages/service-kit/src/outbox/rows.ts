@@ -18,8 +18,8 @@ export class OutboxRows {
   ) {}
 
   /**
-   * The oldest rows of each shard whose lease is this holder's by the store's clock. A shard is read from its start
-   * each time, not from the last id seen, because ids become visible out of order.
+   * The oldest rows of each shard whose lease is this holder's by the store's clock. A shard is read from its
+   * start each time, not from the last id seen, because ids become visible out of order.
    */
   async oldest(shards: readonly number[], limit: number): Promise<readonly OutgoingRow[]> {
     const each = Math.max(Math.ceil(limit / shards.length), 1);
@@ -48,7 +48,8 @@ export class OutboxRows {
   async backlog(shards: readonly number[]): Promise<{ count: number; oldestSeconds: number }> {
     const [row] = await this.sql<{ count: number; oldest: number }[]>`
       select (select count(*)::int from (
-                select 1 from outbox where shard = any(${[...shards]}::smallint[]) limit ${countLimit}) as waiting
+                select 1 from outbox
+                 where shard = any(${[...shards]}::smallint[]) limit ${countLimit}) as waiting
              ) as count,
              (select coalesce(extract(epoch from now() - min(first.created_at)), 0)::float8
                 from unnest(${[...shards]}::smallint[]) as mine (shard)

@@ -11,14 +11,16 @@ export interface ShareOptions {
 }
 
 /**
- * Divides shards evenly between the replicas that are alive, by leases in their database. A replica is alive while
- * its own lease lasts. Whoever holds more than its share gives the rest up, and who holds less takes what is free.
+ * Divides shards evenly between the replicas that are alive, by leases in their database. A replica is alive
+ * while its own lease lasts. Whoever holds more than its share gives the rest up, and who holds less takes
+ * what is free.
  */
 export class ShardShare {
   readonly #options: ShareOptions;
   #held: readonly number[] = [];
   /** By this process's steady clock, counted from before the store was asked. */
   #heldUntilMs = 0;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ShareOptions) {
     this.#options = options;
@@ -34,12 +36,20 @@ export class ShardShare {
     return this.#held.length < this.#options.shardCount;
   }
 
-  /** Extends, gives up and takes leases; call it again well before the leases end, while no batch is under way. */
-  async round(): Promise<void> {
+  /**
+   * Extends, gives up and takes leases; call it again well before the leases end, while no batch is under
+   * way.
+   */
+  round(): Promise<void> {
+    return this.#inTurn(() => this.#divide());
+  }
+
+  async #divide(): Promise<void> {
     const { sql, holder, leaseSeconds, shardCount } = this.#options;
     await acquireLeases(sql, { holder, leaseSeconds, names: [this.#member(holder)] });
     const rows = await sql<{ name: string; holder: string; is_live: boolean }[]>`
-      select name, holder, expires_at > now() as is_live from lease where name like ${`${this.#options.name}/%`}`;
+      select name, holder, expires_at > now() as is_live
+        from lease where name like ${`${this.#options.name}/%`}`;
     await this.#forgetMembers(rows.filter((row) => !row.is_live).map((row) => row.name));
     const live = rows.filter((row) => row.is_live);
     const members = live.filter((row) => row.name.startsWith(this.#member(""))).map((row) => row.name);
@@ -58,8 +68,17 @@ export class ShardShare {
   }
 
   /** Extends what is held; it may run while a batch is under way. */
-  async extend(): Promise<void> {
-    if (this.#held.length > 0) await this.#acquire(this.#held);
+  extend(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#held.length > 0) await this.#acquire(this.#held);
+    });
+  }
+
+  /** One after the other, so that none takes again what another has just given up. */
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(run);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   /** Gives everything up, so that the others need not wait. */

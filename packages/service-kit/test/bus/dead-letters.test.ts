@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { apps } from "@payflow/contracts/events.ts";
 import { testEvents, testKeys } from "@payflow/testkit/bus/events.ts";
 import { record } from "@payflow/testkit/bus/space.ts";
@@ -10,6 +10,8 @@ import { openRedisStreams } from "../../src/bus/redis-streams.ts";
 import { createInternalHttp } from "../../src/http/server.ts";
 import { createLogger } from "../../src/logging.ts";
 import { Metrics } from "../../src/metrics.ts";
+
+setDefaultTimeout(60_000);
 
 const internalSecret = "s".repeat(32);
 const logger = createLogger("test", "fatal");
@@ -30,7 +32,7 @@ beforeAll(async () => {
   const http = createInternalHttp({ service: "test", title: "Test", logger, metrics, internalSecret });
   const app = http.app().use(deadLetterRoutes(http, { bus, group: "ledger" }));
   handle = async (request) => app.handle(request);
-}, 60_000);
+});
 afterAll(async () => {
   await bus.close();
   await servers.close();
@@ -84,7 +86,7 @@ test("dead letters are listed with their event and put back, for the internal to
   expect((await call("POST", "/dead-letters/redrive", {})).body).toEqual({ redriven: 2 } as never);
   await eventually(() => events.length === 3);
   expect((await call("GET", "/dead-letters")).body).toMatchObject({ data: [], has_more: false });
-}, 30_000);
+});
 
 test("with the broker away the routes answer that it is unavailable", async () => {
   await servers.durable.stop("SIGKILL");

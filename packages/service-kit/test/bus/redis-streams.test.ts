@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { apps } from "@payflow/contracts/events.ts";
 import { testEvent, testEvents, testKeys } from "@payflow/testkit/bus/events.ts";
 import { skippedEvents } from "@payflow/testkit/bus/order.ts";
@@ -14,6 +14,8 @@ import { isTransient } from "../../src/database.ts";
 import { createLogger } from "../../src/logging.ts";
 import { Metrics } from "../../src/metrics.ts";
 
+setDefaultTimeout(60_000);
+
 const topic = "payment.settled";
 const keys = busKeys("bus");
 
@@ -26,12 +28,12 @@ beforeEach(async () => {
   redis = new Redis(servers.durable.url);
   redis.on("error", () => {});
   endings = [];
-}, 60_000);
+});
 afterEach(async () => {
   for (const end of endings.reverse()) await end();
   redis.disconnect();
   await servers.close();
-}, 20_000);
+});
 
 async function open(options: Partial<RedisStreamsOptions> = {}): Promise<EventBus> {
   const bus = await openRedisStreams({
@@ -98,7 +100,7 @@ test("trimming keeps what the slowest declared group has not acknowledged", asyn
   expect(skippedEvents(notifier.events)).toEqual([]);
   // Redis trims whole nodes of up to 100 entries, so that a few stay in each stream.
   await eventually(async () => (await storedEntries()) < partitions.length * 100, { timeoutMs: 15_000 });
-}, 60_000);
+});
 
 test("above the high-water mark publishing is refused, readers go on, and it is accepted again below", async () => {
   const bus = await open();
@@ -122,7 +124,7 @@ test("above the high-water mark publishing is refused, readers go on, and it is 
   await eventually(() => bus.publish(topic, first.slice(250)));
   await eventually(() => events.length === 500);
   expect(skippedEvents(events)).toEqual([]);
-}, 30_000);
+});
 
 test("a full Redis refuses a whole send, so that no later event of a key stands before an earlier one", async () => {
   const bus = await open();

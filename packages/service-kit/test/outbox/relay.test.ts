@@ -1,15 +1,18 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { testEvent, testEvents, testKeys } from "@payflow/testkit/bus/events.ts";
 import { skippedEvents } from "@payflow/testkit/bus/order.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { insertOutbox, outboxRow } from "../../src/outbox/outbox.ts";
 import { OutboxFixture } from "./outbox-fixture.ts";
+
+setDefaultTimeout(60_000);
 
 let fixture: OutboxFixture;
 beforeEach(async () => {
   fixture = await OutboxFixture.start();
-}, 60_000);
-afterEach(() => fixture.end(), 20_000);
+});
+afterEach(() => fixture.end());
 
 test("what was committed arrives in order per key, byte for byte, and leaves the outbox", async () => {
   fixture.relay();
@@ -97,7 +100,7 @@ test("two relays divide the shards; a key keeps its order while one joins, one i
   isFinished = true;
   await fixture.drained(await committing);
   expect(skippedEvents(fixture.arrived)).toEqual([]);
-}, 60_000);
+});
 
 test("a relay that was stopped beyond its leases sends and deletes nothing that another took over", async () => {
   const keys = testKeys(40);
@@ -114,7 +117,7 @@ test("a relay that was stopped beyond its leases sends and deletes nothing that 
   await fixture.drained(more);
   await eventually(async () => [...(await fixture.holders()).values()].join() === "8,8");
   expect(skippedEvents(fixture.arrived)).toEqual([]);
-}, 60_000);
+});
 
 test("an idle relay is woken by another replica's commit, also after its connections were cut", async () => {
   // Neither would look by itself while this test runs.
@@ -138,7 +141,7 @@ test("an idle relay is woken by another replica's commit, also after its connect
     other.wake();
     await fixture.drained(more, 500);
   });
-}, 60_000);
+});
 
 test("with the durable Redis away the outbox waits, and then drains in order", async () => {
   fixture.relay();
@@ -157,7 +160,7 @@ test("with the durable Redis away the outbox waits, and then drains in order", a
   await fixture.redis.start();
   await fixture.drained(all);
   expect(skippedEvents(fixture.arrived)).toEqual([]);
-}, 60_000);
+});
 
 test("a row that the bus refuses for itself holds up its own shard alone, and metrics tell of it", async () => {
   const keys = testKeys(100);
@@ -168,13 +171,21 @@ test("a row that the bus refuses for itself holds up its own shard alone, and me
     select shard from outbox where topic = 'payment.unknown'`;
   const rows = await fixture.sql<{ key: string }[]>`select distinct key from outbox where shard <> ${shard}`;
   const free = new Set(rows.map((row) => row.key));
-  fixture.relay();
+  const metrics = new Metrics("outbox-test");
+  fixture.relay({ metrics });
   const sendable = events.filter((event) => free.has(event.key));
   await eventually(() => {
     const ids = new Set(fixture.arrived.map((event) => event.event_id));
     return sendable.every((event) => ids.has(event.event_id));
   });
-  expect(await fixture.waiting()).toBe(events.length - sendable.length + 1);
+  const left = events.length - sendable.length + 1;
+  await eventually(async () => (await fixture.waiting()) === left);
+  await eventually(async () => {
+    expect(await metrics.text()).toContain(`payflow_outbox_waiting_events{service="outbox-test"} ${left}\n`);
+  });
+  expect(await metrics.text()).toContain(
+    `payflow_outbox_sent_events_total{service="outbox-test"} ${sendable.length}\n`,
+  );
 });
 
 test("the shard of a key is the same in every statement, and within 0 to 15 for any key", async () => {

@@ -1,10 +1,12 @@
 import { checkEvent, type EventEnvelope } from "@payflow/contracts/events.ts";
 import type { Delivery } from "../batch.ts";
 
-/** A partition's entry as Redis tells it: id, then fields and values in turn. */
+/** A partition's entry in the form of Redis: id, then fields and values in turn. */
 export type Entry = [id: string, fields: string[]];
 
-/** The entries of a partition that are for this group. A redriven one is for the group that failed it alone. */
+/**
+ * The entries of a partition that are for this group. A redriven one is for the group that failed it alone.
+ */
 export function toDeliveries(group: string, entries: readonly Entry[]): Delivery[] {
   const deliveries: Delivery[] = [];
   for (const [position, fields] of entries) {

@@ -8,8 +8,8 @@ const demanded = {
 } as const;
 
 /**
- * Throws `ConfigError`, naming each setting, unless this Redis keeps what it acknowledged: an eviction would delete
- * whole streams with their groups, and a later fsync loses acknowledged events with the power.
+ * Throws `ConfigError`, naming each setting, unless this Redis keeps what it acknowledged: an eviction would
+ * delete whole streams with their groups, and a later fsync loses acknowledged events with the power.
  */
 export async function assertDurableRedis(redis: Redis): Promise<void> {
   const reply = await redis.config("GET", ...Object.keys(demanded));

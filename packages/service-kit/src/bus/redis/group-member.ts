@@ -6,8 +6,9 @@ import { pause } from "../../retry.ts";
 import { Wakeup } from "../../wakeup.ts";
 import type { BatchTrace, RunningSubscription, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
+import type { Holding } from "./holding.ts";
 import { type Keys, partitions } from "./keys.ts";
-import { type Holding, TopicReader } from "./reader.ts";
+import { TopicReader } from "./reader.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 
 export interface MemberOptions {
@@ -22,11 +23,16 @@ export interface MemberOptions {
   readonly trace: BatchTrace;
 }
 
-/** A lease lasts six of the rounds in which it is extended; a killed replica's partitions are free after it. */
+/**
+ * A lease lasts six of the rounds in which it is extended; a killed replica's partitions are free after it.
+ */
 const roundMs = 500;
 const leaseMs = 3_000;
 
-/** One replica of a group: it extends its leases, shares partitions evenly with the others and runs the readers. */
+/**
+ * One replica of a group: it extends its leases, shares partitions evenly with the others and runs the
+ * readers.
+ */
 export class GroupMember implements RunningSubscription {
   readonly #options: MemberOptions;
   readonly #readers: readonly TopicReader[];

@@ -19,8 +19,8 @@ export interface LinkOptions {
 }
 
 /**
- * The bus's connections to one Redis. After each connect the server's settings are checked and the declared groups
- * made, before anything is appended.
+ * The bus's connections to one Redis. After each connect the server's settings are checked and the declared
+ * groups made, before anything is appended.
  */
 export class Link {
   readonly writer: ScriptedRedis;
@@ -51,7 +51,9 @@ export class Link {
     return this.#isFull;
   }
 
-  /** Waits until Redis is prepared, for at most `waitMs`. Throws `ConfigError` when its settings lose events. */
+  /**
+   * Waits until Redis is prepared, for at most `waitMs`. Throws `ConfigError` when its settings lose events.
+   */
   async settle(waitMs: number): Promise<void> {
     for (const end = performance.now() + waitMs; performance.now() < end && !this.#isPrepared; ) {
       if (this.#unfit !== null) throw this.#unfit;

@@ -9,6 +9,7 @@ import type { BatchTrace, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import { type Entry, toDeliveries, toEntries } from "./deliveries.ts";
 import { RedisFailureLog } from "./failure-log.ts";
+import type { Held, Holding } from "./holding.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 
@@ -23,33 +24,12 @@ export interface ReaderOptions {
   readonly trace: BatchTrace;
 }
 
-/** A partition whose lease this replica holds. */
-interface Held {
-  readonly partition: number;
-  readonly fence: number;
-  /** The last entry that is finished here; what Redis has stored may be behind. */
-  position: string;
-  entriesRead: number;
-  isStored: boolean;
-  isLeaving: boolean;
-  /** Present while the partition is worked on apart from the others, after a failure. */
-  apart: AbortController | null;
-}
-
-/** What the lease script says of a partition. */
-export interface Holding {
-  readonly partition: number;
-  readonly fence: number;
-  readonly position: string;
-  readonly entriesRead: number;
-}
-
 /** How long a reader waits for the announcement of new entries before it looks by itself. */
 const pollMs = 500;
 
 /**
- * Reads one topic for a group: the partitions it holds go into one batch, and a partition whose entries fail is then
- * worked on apart until they are handled or buried, so that the others go on.
+ * Reads one topic for a group: the partitions it holds go into one batch, and a partition whose entries fail
+ * is then worked on apart until they are handled or buried, so that the others go on.
  */
 export class TopicReader {
   readonly #options: ReaderOptions;
@@ -73,7 +53,9 @@ export class TopicReader {
     this.#wakeup.give();
   }
 
-  /** Takes over what the lease script says is held, and begins to give up what is beyond this replica's share. */
+  /**
+   * Takes over what the lease script says is held, and begins to give up what is beyond this replica's share.
+   */
   update(holdings: readonly Holding[], surplus: number): void {
     const now = new Map(holdings.map((holding) => [holding.partition, holding]));
     for (const held of this.#held.values()) {
@@ -139,7 +121,10 @@ export class TopicReader {
     if (count < maxBatch / 2 && restMs > 1 && !this.#isStopping) await pause(restMs);
   }
 
-  /** Stores the last batch's positions and reads the next in one round trip. Returns how many entries it handled. */
+  /**
+   * Stores the last batch's positions and reads the next in one round trip. Returns how many entries it
+   * handled.
+   */
   async #readOnce(): Promise<number> {
     const ready = [...this.#held.values()].filter((held) => held.apart === null && !held.isLeaving);
     const stored = this.#store();

@@ -1,9 +1,9 @@
 import type { Redis } from "ioredis";
 
 /*
- * Redis runs a script as one step. Those with `allow-oom` work above maxmemory too: they are what brings it down again.
- * A lease is stored as "fence end holder", its end in milliseconds of Redis's own clock. A fence is at least the time
- * of the take-over, so that it differs from those before a loss of Redis's data.
+ * Redis runs a script as one step. Those with `allow-oom` work above maxmemory too: they are what brings it
+ * down again. A lease is stored as "fence end holder", its end in milliseconds of Redis's own clock. A fence
+ * is at least the time of the take-over, so that it differs from those before a loss of Redis's data.
  */
 
 const leaseFunctions = `
@@ -36,7 +36,9 @@ const leaseFunctions = `
     return '0-0', 0
   end`;
 
-/** Keys: streams. Arguments: number of channels, the channels, then pairs of a key's index and an envelope. */
+/**
+ * Keys: streams. Arguments: number of channels, the channels, then pairs of a key's index and an envelope.
+ */
 const append = `
   local channels = tonumber(ARGV[1])
   for i = 2 + channels, #ARGV, 2 do
@@ -46,9 +48,9 @@ const append = `
   return 1`;
 
 /**
- * Keys: members, leases, streams of the partitions from 0. Arguments: group, member, membership and lease in ms,
- * rotation. Extends what the member holds and takes free partitions up to its even share.
- * Returns how many it holds beyond its share, then partition, fence, position and entries read of each it holds.
+ * Keys: members, leases, streams of the partitions from 0. Arguments: group, member, membership and lease in
+ * ms, rotation. Extends what the member holds and takes free partitions up to its even share. Returns how
+ * many it holds beyond its share, then partition, fence, position and entries read of each it holds.
  */
 const share = `#!lua flags=allow-oom
   ${leaseFunctions}
@@ -79,7 +81,10 @@ const share = `#!lua flags=allow-oom
   end
   return reply`;
 
-/** Keys: members, leases. Arguments: member, channel of changes, 1 to leave the group, then partitions to give up. */
+/**
+ * Keys: members, leases. Arguments: member, channel of changes, 1 to leave the group, then partitions to give
+ * up.
+ */
 const release = `#!lua flags=allow-oom
   ${leaseFunctions}
   for i = 4, #ARGV do
@@ -91,8 +96,9 @@ const release = `#!lua flags=allow-oom
   return 1`;
 
 /**
- * Keys: leases, then a stream per partition. Arguments: group, member, then partition, fence, position and entries
- * read per stream. Returns 1 for each position that was stored, 0 where the lease or the group is gone.
+ * Keys: leases, then a stream per partition. Arguments: group, member, then partition, fence, position and
+ * entries read per stream. Returns 1 for each position that was stored, 0 where the lease or the group is
+ * gone.
  */
 const commit = `#!lua flags=allow-oom
   ${leaseFunctions}
@@ -109,8 +115,9 @@ const commit = `#!lua flags=allow-oom
   return reply`;
 
 /**
- * Keys: leases, failures, and the dead letters when the entry is buried. Arguments: member, partition, fence, entry
- * id, failure, how long it is kept in ms, then the dead letter's fields. Returns 0 once the lease is another's.
+ * Keys: leases, failures, and the dead letters when the entry is buried. Arguments: member, partition, fence,
+ * entry id, failure, how long it is kept in ms, then the dead letter's fields. Returns 0 once the lease is
+ * another's.
  */
 const fail = `#!lua flags=allow-oom
   ${leaseFunctions}
@@ -122,8 +129,8 @@ const fail = `#!lua flags=allow-oom
   return 1`;
 
 /**
- * Keys: dead letters, stream. Arguments: letter's id, group, channel of arrivals. Moves the letter back to its stream,
- * for its group alone. Returns 0 when the letter is gone.
+ * Keys: dead letters, stream. Arguments: letter's id, group, channel of arrivals. Moves the letter back to
+ * its stream, for its group alone. Returns 0 when the letter is gone.
  */
 const redrive = `
   local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
@@ -139,8 +146,9 @@ const redrive = `
   return 1`;
 
 /**
- * Keys: dead letters, streams. Arguments: entries removed a stream at most, dead letters kept for ms, entries without
- * readers kept for ms, declared groups. Removes what every declared group has acknowledged; returns how many entries.
+ * Keys: dead letters, streams. Arguments: entries removed a stream at most, dead letters kept for ms, entries
+ * without readers kept for ms, declared groups. Removes what every declared group has acknowledged; returns
+ * how many entries.
  */
 const trim = `#!lua flags=allow-oom
   local function before(a, b)
