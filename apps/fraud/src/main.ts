@@ -26,7 +26,7 @@ import { keptDays, startUpkeep } from "./upkeep/upkeep.ts";
 const redisTimeoutMs = 1_000;
 const maxBatch = 256;
 /** Nothing waits for what fraud makes of events, so they may come in larger batches. */
-const lingerMs = 50;
+const lingerMs = 100;
 const warmUpBackoff = { firstMs: 20, maxMs: 200, attempts: 10 };
 
 await runService(

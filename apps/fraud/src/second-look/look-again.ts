@@ -12,12 +12,11 @@ export interface LookAgain extends ScorePayments {
 }
 
 /**
- * Takes the second look at those of the payments that are ready for it: scores what was never scored, and
- * tells payment where the decision is stricter than what was applied, or where the fail mode held or blocked.
- * Repeating it tells nothing twice. Throws `unavailable` while a store is away.
+ * Takes the second look at payments that are ready for it: scores what was never scored, and tells payment
+ * where the decision is stricter than what was applied, or where the fail mode held or blocked. Repeating it
+ * tells nothing twice. Throws `unavailable` while a store is away.
  */
-export async function lookAgain(deps: LookAgain, paymentIds: readonly string[]): Promise<void> {
-  const ready = await deps.looks.ready(paymentIds);
+export async function lookAgain(deps: LookAgain, ready: readonly SecondLook[]): Promise<void> {
   if (ready.length === 0) return;
   const decided = await decideAll(deps, ready);
   const events = ready.flatMap((look) => {

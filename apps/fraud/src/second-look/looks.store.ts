@@ -30,12 +30,10 @@ export interface UnscoredOutcome {
 }
 
 export interface LooksStore {
-  /** Keeps the facts of payments that have no decision yet, in case they go on without one. */
-  noteFacts(payments: readonly PaymentFacts[]): Promise<void>;
-  /** Keeps what was applied to payments, unless their second look is over. */
-  noteOutcomes(outcomes: readonly UnscoredOutcome[]): Promise<void>;
-  /** Those of the payments that a second look can be taken at now. */
-  ready(paymentIds: readonly string[]): Promise<readonly SecondLook[]>;
+  /** Keeps the facts of payments that have no decision yet. Answers those a second look can be taken at now. */
+  noteFacts(payments: readonly PaymentFacts[]): Promise<readonly SecondLook[]>;
+  /** Keeps what was applied to payments, unless their second look is over. Answers those it can be taken at now. */
+  noteOutcomes(outcomes: readonly UnscoredOutcome[]): Promise<readonly SecondLook[]>;
   /** Ends second looks, each once, with the events of those that were still open. */
   finish(paymentIds: readonly string[], events: readonly EventEnvelope[]): Promise<void>;
   /** Forgets payments that were scored in time. */
@@ -49,25 +47,23 @@ export function looksStore(sql: Sql): LooksStore {
   return {
     async noteFacts(payments) {
       const rows = inOrder(payments);
-      await sql`
-        select note_facts(
+      const ready = await sql<Row[]>`
+        select * from note_facts(
           ${rows.map((row) => row.paymentId)}::text[], ${rows.map((row) => row.tenantId)}::text[],
           ${rows.map((row) => row.mode)}::text[], ${rows.map((row) => row.amount)}::bigint[],
           ${rows.map((row) => row.currency)}::text[], ${rows.map((row) => row.customerId)}::text[],
           ${rows.map((row) => row.cardFingerprint)}::text[], ${rows.map((row) => row.ip)}::text[],
           ${rows.map((row) => row.requestId)}::text[])`;
+      return ready.map(toSecondLook);
     },
     async noteOutcomes(outcomes) {
       const rows = inOrder(outcomes);
-      await sql`
-        select note_outcomes(
+      const ready = await sql<Row[]>`
+        select * from note_outcomes(
           ${rows.map((row) => row.paymentId)}::text[], ${rows.map((row) => row.tenantId)}::text[],
           ${rows.map((row) => row.mode)}::text[], ${rows.map((row) => row.applied)}::text[],
           ${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.requestId)}::text[])`;
-    },
-    async ready(paymentIds) {
-      const rows = await sql<Row[]>`select * from ready_looks(${[...paymentIds]}::text[])`;
-      return rows.map(toSecondLook);
+      return ready.map(toSecondLook);
     },
     async finish(paymentIds, events) {
       await sql`

@@ -9,7 +9,7 @@ export async function noteCreated(
   deps: LookAgain,
   events: readonly EventEnvelope<"payment.created">[],
 ): Promise<void> {
-  await deps.looks.noteFacts(
+  const ready = await deps.looks.noteFacts(
     events.map(({ tenant_id, mode, request_id, data }) => ({
       paymentId: data.payment_id,
       tenantId: tenant_id,
@@ -22,10 +22,7 @@ export async function noteCreated(
       requestId: request_id,
     })),
   );
-  await lookAgain(
-    deps,
-    events.map(({ data }) => data.payment_id),
-  );
+  await lookAgain(deps, ready);
 }
 
 /** Forgets payments that were scored in time, and takes the second look at the others. */
@@ -49,9 +46,5 @@ export async function noteOutcomes(
     return [outcome];
   });
   if (unscored.length === 0) return;
-  await deps.looks.noteOutcomes(unscored);
-  await lookAgain(
-    deps,
-    unscored.map((outcome) => outcome.paymentId),
-  );
+  await lookAgain(deps, await deps.looks.noteOutcomes(unscored));
 }
