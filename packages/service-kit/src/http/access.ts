@@ -53,7 +53,7 @@ export function accessControl(options: AccessOptions) {
         // The root's parser left the body unread; its place is taken here.
         const target = context as unknown as { body: unknown; query: Record<string, unknown> };
         if (request.method !== "GET" && request.method !== "HEAD") {
-          target.body = await readJson(request, options.bodyLimit);
+          target.body = objectOrNothing(await readJson(request, options.bodyLimit));
         }
         readNumbers(target.query);
       },
@@ -115,6 +115,14 @@ async function authorizeTenant(
 export function bearer(request: Request): string | null {
   const header = request.headers.get("authorization");
   return header !== null && /^bearer /i.test(header) ? header.slice(7).trim() : null;
+}
+
+/** Elysia takes `[]`, null and texts for "no body" where a body may be left out; ours are objects everywhere. */
+function objectOrNothing(body: unknown): unknown {
+  if (body === undefined || (typeof body === "object" && body !== null && !Array.isArray(body))) return body;
+  throw new DomainError("invalid_request", undefined, {
+    errors: [{ pointer: "", message: "Expected an object" }],
+  });
 }
 
 /** A query's values are texts; `limit` is the one number among them. */
