@@ -4,8 +4,8 @@ import type { PgTable } from "drizzle-orm/pg-core";
 const mappings = new WeakMap<PgTable, (raw: Record<string, unknown>) => Record<string, unknown>>();
 
 /**
- * A row as the driver gives it (names of the database, bigints and times as text), as the schema types it. For
- * statements that the query builder cannot write; columns beyond the table's are left out.
+ * A row as the driver gives it (names of the database, bigints and times as text), as the schema types it.
+ * For statements that the query builder cannot write; columns beyond the table's are left out.
  */
 export function toRow<T extends PgTable>(table: T, raw: Record<string, unknown>): T["$inferSelect"] {
   let mapping = mappings.get(table);

@@ -5,9 +5,9 @@ import { lockFlagged, markApplied, noteLateDecision, waitingFlags } from "./flag
 import { type FlagEffect, flagEffect, leadingFlag, stricter } from "./late-flag.ts";
 
 /**
- * Applies what late flags ask of a payment, within the caller's transaction: at the flag's arrival, and by whoever
- * ends what it had to wait for. The void or refund is only opened here; the recovery takes it to the processor.
- * Null when nothing waits.
+ * Applies what late flags ask of a payment, within the caller's transaction: at the flag's arrival, and by
+ * whoever ends what it had to wait for. The void or refund is only opened here; the recovery takes it to the
+ * processor. Null when nothing waits.
  */
 export async function applyWaitingFlags(
   transaction: TransactionSql,

@@ -5,8 +5,8 @@ import type { Decision, PaymentStatus } from "../payments/payment.ts";
 import type { LateFlag } from "./late-flag.ts";
 
 /**
- * Keeps the events that were not kept before and answers the payments they concern. Each must name a payment of its
- * own tenant and mode; how many did not is told, too.
+ * Keeps the events that were not kept before and answers the payments they concern. Each must name a payment
+ * of its own tenant and mode; how many did not is told, too.
  */
 export async function insertFlags(
   transaction: TransactionSql,
@@ -16,11 +16,13 @@ export async function insertFlags(
   const rows = await transaction<{ payment_id: string | null; is_known: boolean }[]>`
     with given as (
       select * from unnest(
-        ${events.map((event) => event.event_id)}::text[], ${events.map((event) => event.data.payment_id)}::text[],
+        ${events.map((event) => event.event_id)}::text[],
+        ${events.map((event) => event.data.payment_id)}::text[],
         ${events.map((event) => event.tenant_id)}::text[], ${events.map((event) => event.mode)}::text[],
         ${events.map((event) => event.data.rule_triggered)}::text[],
         ${events.map((event) => Math.round(event.data.risk_score))}::int[],
-        ${events.map((event) => event.data.decision)}::text[], ${events.map((event) => (event.data.refund ? 1 : 0))}::int[],
+        ${events.map((event) => event.data.decision)}::text[],
+        ${events.map((event) => (event.data.refund ? 1 : 0))}::int[],
         ${events.map((event) => event.data.flagged_at)}::text[]::timestamptz[])
         as given (event_id, payment_id, tenant_id, mode, rule, score, decision, wants_refund, flagged_at)),
     known as (
@@ -57,7 +59,8 @@ export async function lockFlagged(
   paymentId: string,
 ): Promise<FlaggedPayment | null> {
   const [payment] = await transaction<FlaggedPayment[]>`
-    select id, tenant_id as "tenantId", mode, status, late_decision as "lateDecision", request_id as "requestId"
+    select id, tenant_id as "tenantId", mode, status, late_decision as "lateDecision",
+           request_id as "requestId"
       from payment where id = ${paymentId} for update`;
   if (payment === undefined) return null;
   // A statement of its own: the one before looked with a snapshot from before it waited for the lock.
@@ -91,8 +94,8 @@ export async function markApplied(transaction: TransactionSql, paymentId: string
 }
 
 /**
- * Takes up payments with waiting flags that nothing holds up any more: whoever ended their state died before applying
- * them. Applying twice does no harm, so that these holds need no fence.
+ * Takes up payments with waiting flags that nothing holds up any more: whoever ended their state died before
+ * applying them. Applying twice does no harm, so that these holds need no fence.
  */
 export async function takeOverdue(sql: Sql, limit: number, leaseMs: number): Promise<string[]> {
   const rows = await sql<{ payment_id: string }[]>`

@@ -13,9 +13,10 @@ export interface LateFlag {
 export type FlagEffect = "wait" | "void" | "refund" | "note";
 
 /**
- * While a payment is `processing` or has an open operation its state is not known, so the flag waits for whoever
- * ends that. A block voids what is only authorized and, where the policy says so, refunds what was captured.
- * A payment under review is already before a person, who sees the note; everything else is past and only noted.
+ * While a payment is `processing` or has an open operation its state is not known, so the flag waits for
+ * whoever ends that. A block voids what is only authorized and, where the policy says so, refunds what was
+ * captured. A payment under review is already before a person, who sees the note; everything else is past and
+ * only noted.
  */
 export function flagEffect(
   flag: Pick<LateFlag, "decision" | "wantsRefund">,

@@ -14,8 +14,8 @@ export interface TakeFlags {
 }
 
 /**
- * Takes note of late flags and applies those that need not wait, a batch in one transaction. An event seen before
- * has no second effect; one that came in time has been obeyed already by the payment itself.
+ * Takes note of late flags and applies those that need not wait, a batch in one transaction. An event seen
+ * before has no second effect; one that came in time has been obeyed already by the payment itself.
  */
 export async function takeFlags(
   deps: TakeFlags,

@@ -36,8 +36,8 @@ export type Driven =
   | { readonly kind: "unknown" };
 
 /**
- * Asks the processor for the operation and ends it by what it did. Whoever takes an operation up asks first what
- * became of the earlier call, and repeats it under the same key only when the processor never saw it.
+ * Asks the processor for the operation and ends it by what it did. Whoever takes an operation up asks first
+ * what became of the earlier call, and repeats it under the same key only when the processor never saw it.
  */
 export async function driveOperation(
   deps: DriveOperation,
@@ -79,8 +79,8 @@ async function askProcessor(
 }
 
 /**
- * Ends the operation in one transaction with the payment's move, the event, the stored answer and what waited for
- * this end. A refusal leaves the payment as it was. Under a stale fence nothing changes.
+ * Ends the operation in one transaction with the payment's move, the event, the stored answer and what waited
+ * for this end. A refusal leaves the payment as it was. Under a stale fence nothing changes.
  */
 export function finishOperation(
   deps: Pick<DriveOperation, "sql" | "logger" | "refusedExpiryMs">,

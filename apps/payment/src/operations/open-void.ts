@@ -2,8 +2,8 @@ import type { TransactionSql } from "@payflow/service-kit/database.ts";
 import { insertOperation } from "./operations.store.ts";
 
 /**
- * Opens the void of a payment that a late flag asks for, within the caller's transaction, which holds the payment's
- * lock. Nobody drives it yet: the recovery takes it up at once.
+ * Opens the void of a payment that a late flag asks for, within the caller's transaction, which holds the
+ * payment's lock. Nobody drives it yet: the recovery takes it up at once.
  */
 export async function openFlagVoid(transaction: TransactionSql, paymentId: string): Promise<void> {
   await insertOperation(transaction, {

@@ -40,8 +40,9 @@ export type OperationClaim =
     };
 
 /**
- * Captures, voids, approves or rejects a payment. Answers 200, or 202 while the processor's answer is outstanding.
- * Throws `not_found`, `invalid_state` (also when the processor refuses) or `capture_exceeds_authorized`.
+ * Captures, voids, approves or rejects a payment. Answers 200, or 202 while the processor's answer is
+ * outstanding. Throws `not_found`, `invalid_state` (also when the processor refuses) or
+ * `capture_exceeds_authorized`.
  */
 export async function operate(
   deps: Operate,
@@ -76,7 +77,9 @@ async function takeOperation(deps: Operate, opened: Opened): Promise<StoredAnswe
   });
 }
 
-/** Answers this request and its repeats with 202 and the payment as it stands, until the operation is ended. */
+/**
+ * Answers this request and its repeats with 202 and the payment as it stands, until the operation is ended.
+ */
 async function acceptOperation(sql: Sql | TransactionSql, opened: Opened): Promise<StoredAnswer> {
   const body = JSON.stringify(paymentResponse(opened.payment));
   await answerRepeatsMeanwhile(sql, opened.operation.idempotencyKey, body);
@@ -88,8 +91,8 @@ function ignoreRefusal(error: unknown): void {
 }
 
 /**
- * Opens the operation together with its idempotency row, before anything is asked of the processor. The payment is
- * locked meanwhile, so that of two at once the second sees the first and is refused.
+ * Opens the operation together with its idempotency row, before anything is asked of the processor. The
+ * payment is locked meanwhile, so that of two at once the second sees the first and is refused.
  */
 export function claimOperation(
   deps: Pick<Operate, "sql" | "firstLeaseMs">,

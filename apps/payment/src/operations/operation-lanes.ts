@@ -26,7 +26,9 @@ export function operationLane(deps: OperationLanes): Lane<HeldOperation> {
   };
 }
 
-/** Authorizations whose time is over: their expiry is an operation like any other, so that a capture may win. */
+/**
+ * Authorizations whose time is over: their expiry is an operation like any other, so that a capture may win.
+ */
 export function expiryLane(deps: OperationLanes): Lane<HeldOperation> {
   return {
     name: "expiries",

@@ -1,10 +1,15 @@
 import type { Movable, PaymentStatus } from "../payments/payment.ts";
 
-/** What may be done with an authorized payment, one at a time. `flag_void` is the void that a late flag asks for. */
+/**
+ * What may be done with an authorized payment, one at a time. `flag_void` is the void that a late flag asks
+ * for.
+ */
 export const operationKinds = ["capture", "void", "approve", "reject", "expire", "flag_void"] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
-/** Authorized at the processor and held for a person to look at. A blocked payment is flagged too, but final. */
+/**
+ * Authorized at the processor and held for a person to look at. A blocked payment is flagged too, but final.
+ */
 export function isUnderReview(payment: Pick<Movable, "status" | "fraudDecision">): boolean {
   return payment.status === "flagged" && payment.fraudDecision === "review";
 }

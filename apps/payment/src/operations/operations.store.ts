@@ -38,7 +38,9 @@ export interface NewOperation {
   readonly leaseMs: number;
 }
 
-/** Opens an operation. A unique index refuses a second open one, a trigger one that the state does not admit. */
+/**
+ * Opens an operation. A unique index refuses a second open one, a trigger one that the state does not admit.
+ */
 export async function insertOperation(sql: TransactionSql, request: NewOperation): Promise<OperationRow> {
   const [row] = await sql`
     insert into operation (id, payment_id, kind, amount, request_id, idempotency_key, due_at)
@@ -75,7 +77,10 @@ export async function takeOperations(sql: Sql, limit: number, leaseMs: number): 
   return rows.map((row) => toRow(operation, row));
 }
 
-/** Gives an operation up until its next inquiry, after so many that told nothing; unless another holds it by now. */
+/**
+ * Gives an operation up until its next inquiry, after so many that told nothing; unless another holds it by
+ * now.
+ */
 export async function postponeOperation(
   sql: Sql | TransactionSql,
   id: string,
@@ -102,7 +107,8 @@ export async function closeOperation(
 ): Promise<OperationRow | null> {
   const [row] = await transaction`
     update operation
-       set status = ${closing.error === null ? "done" : "refused"}, closed_at = clock_timestamp(), due_at = null,
+       set status = ${closing.error === null ? "done" : "refused"}, closed_at = clock_timestamp(),
+           due_at = null,
            error_code = ${closing.error?.code ?? null}, error_message = ${closing.error?.message ?? null}
      where id = ${closing.id} and fence = ${closing.fence} and status = 'open'
     returning *`;
@@ -110,8 +116,8 @@ export async function closeOperation(
 }
 
 /**
- * Moves the payment to what a done operation made of it and counts the event that tells of it. A final state is
- * settled now and due no more; an approved manual payment keeps the day its authorization expires.
+ * Moves the payment to what a done operation made of it and counts the event that tells of it. A final state
+ * is settled now and due no more; an approved manual payment keeps the day its authorization expires.
  */
 export async function movePayment(
   transaction: TransactionSql,
@@ -122,7 +128,8 @@ export async function movePayment(
   const isFinal = to !== "authorized";
   const [row] = await transaction`
     update payment
-       set status = ${to}, amount_captured = ${amountCaptured}, sequence = sequence + 1, updated_at = clock_timestamp(),
+       set status = ${to}, amount_captured = ${amountCaptured}, sequence = sequence + 1,
+           updated_at = clock_timestamp(),
            settled_at = case when ${isFinal} then clock_timestamp() end,
            due_at = case when ${isFinal} then null else due_at end
      where id = ${paymentId} returning *`;

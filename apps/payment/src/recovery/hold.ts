@@ -6,8 +6,8 @@ export interface Hold {
 }
 
 /**
- * A hold that was asked for at `askedAt` (from `performance.now()`, read before the statement was sent). The store
- * counts from a later moment, so that this end is the earlier one, whatever either wall clock does.
+ * A hold that was asked for at `askedAt` (from `performance.now()`, read before the statement was sent). The
+ * store counts from a later moment, so that this end is the earlier one, whatever either wall clock does.
  */
 export function holdFrom(askedAt: number, fence: number, leaseMs: number): Hold {
   return { fence, endsAt: askedAt + leaseMs };

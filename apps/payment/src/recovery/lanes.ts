@@ -25,8 +25,8 @@ export interface Lanes {
 type AnyLane = Lane<any>;
 
 /**
- * Works off lanes of due work. A piece that hangs holds up nothing but its own place; a piece that fails is logged
- * and becomes due again when its lease is over.
+ * Works off lanes of due work. A piece that hangs holds up nothing but its own place; a piece that fails is
+ * logged and becomes due again when its lease is over.
  */
 export function createLanes(lanes: readonly AnyLane[], pollMs: number, logger: Logger): Lanes {
   const underWay = new Map<AnyLane, Set<Promise<void>>>(lanes.map((lane) => [lane, new Set()]));

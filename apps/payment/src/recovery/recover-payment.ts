@@ -17,16 +17,16 @@ export interface RecoverPayment extends ChargePayment, FinishPayment {
 }
 
 /**
- * How far a recovery came: `open` when the processor's answer is outstanding still, `unjudged` when fraud's is, and
- * `taken over` when another holds the payment by now.
+ * How far a recovery came: `open` when the processor's answer is outstanding still, `unjudged` when fraud's
+ * is, and `taken over` when another holds the payment by now.
  */
 export type Recovered = "ended" | "open" | "unjudged" | "taken over";
 
 const unjudgedScoring: Scoring = { decision: null, score: null, rules: [], source: "none" };
 
 /**
- * Ends a payment that was left `processing`. The processor is asked first, and what it did is the truth. Only a
- * payment it never saw is judged, then charged with the same key or ended uncharged.
+ * Ends a payment that was left `processing`. The processor is asked first, and what it did is the truth. Only
+ * a payment it never saw is judged, then charged with the same key or ended uncharged.
  */
 export async function recoverPayment(
   deps: RecoverPayment,
@@ -76,8 +76,9 @@ async function endAsKnown(
   const scoring = stored ?? (await deps.scorer.score(payment));
   const late = lateJudgement(scoring, outcome);
   if (late !== null) await noteLateJudgement(deps.sql, payment.id, payment.fence, late);
-  // An authorization follows the tenant's fail mode like any other, since it may need a person's review. A capture
-  // that a score would have stopped, or nobody scored, is told as not scored: fraud takes its second look then.
+  // An authorization follows the tenant's fail mode like any other, since it may need a person's review. A
+  // capture that a score would have stopped, or nobody scored, is told as not scored: fraud takes its second
+  // look then.
   const isGuess = stored === null && scoring.source !== "score" && outcome.kind !== "authorized";
   const isPast = late !== null && outcome.kind === "captured";
   return end(deps, payment, isGuess || isPast ? unjudgedScoring : scoring, outcome);
@@ -92,8 +93,8 @@ export function lateJudgement(scoring: Scoring, outcome: PaymentOutcome): Decisi
 }
 
 /**
- * The judgement of a payment that nobody charged; null when fraud does not answer. The tenant's fail mode does not
- * count here: the first judgement may have been to block, and only fraud remembers it.
+ * The judgement of a payment that nobody charged; null when fraud does not answer. The tenant's fail mode
+ * does not count here: the first judgement may have been to block, and only fraud remembers it.
  */
 async function judgeUncharged(deps: RecoverPayment, payment: PaymentRow): Promise<Scoring | null> {
   const scoring = payment.scoringSource === "score" ? scoringOf(payment) : await deps.scorer.score(payment);

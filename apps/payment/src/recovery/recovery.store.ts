@@ -15,7 +15,9 @@ export async function takePayments(sql: Sql, limit: number, leaseMs: number): Pr
   return rows.map((row) => toRow(payment, row));
 }
 
-/** Gives a payment up until its next inquiry, after so many that told nothing; unless another holds it by now. */
+/**
+ * Gives a payment up until its next inquiry, after so many that told nothing; unless another holds it by now.
+ */
 export async function postponePayment(
   sql: Sql,
   id: string,

@@ -15,8 +15,9 @@ export interface Recovery extends PaymentLane, OperationLanes, RefundLane, Omit<
 }
 
 /**
- * Takes up whatever nobody ends: payments, operations and refunds of killed replicas or with a lost answer, expired
- * authorizations, and flags that waited. Every replica runs one; rows are shared out by leases with fences.
+ * Takes up whatever nobody ends: payments, operations and refunds of killed replicas or with a lost answer,
+ * expired authorizations, and flags that waited. Every replica runs one; rows are shared out by leases with
+ * fences.
  */
 export function createRecovery(deps: Recovery): Lanes {
   const lanes: Lanes = createLanes(
@@ -34,7 +35,9 @@ export function createRecovery(deps: Recovery): Lanes {
   return lanes;
 }
 
-/** What an alert watches: inquiries go on for ever, so that somebody must look at what stays open for long. */
+/**
+ * What an alert watches: inquiries go on for ever, so that somebody must look at what stays open for long.
+ */
 function watchOpenWork({ sql, metrics, logger }: Recovery): void {
   const watch = (name: string, help: string, value: (work: OpenWork) => number) =>
     metrics.gauge(name, help, ["kind"], async (gauge) => {

@@ -34,8 +34,9 @@ export type RefundClaim =
   | { readonly kind: "reserved"; readonly refund: RefundRow; readonly hold: Hold };
 
 /**
- * Moves captured money back to the customer; all that is left when the body names no amount. Answers 201, or 202
- * while the processor's answer is outstanding. Throws `not_found`, `invalid_state` or `refund_exceeds_captured`.
+ * Moves captured money back to the customer; all that is left when the body names no amount. Answers 201, or
+ * 202 while the processor's answer is outstanding. Throws `not_found`, `invalid_state` or
+ * `refund_exceeds_captured`.
  */
 export async function createRefund(
   deps: CreateRefund,

@@ -24,8 +24,9 @@ export function refundAnswer(refund: RefundRow): StoredAnswer {
 }
 
 /**
- * Asks the processor for the money back and settles the refund by what it did. Null when that is not known yet, or
- * when another holds the refund by now. Whoever takes a refund up asks first what became of the earlier call.
+ * Asks the processor for the money back and settles the refund by what it did. Null when that is not known
+ * yet, or when another holds the refund by now. Whoever takes a refund up asks first what became of the
+ * earlier call.
  */
 export async function driveRefund(
   deps: DriveRefund,
@@ -64,7 +65,9 @@ async function askProcessor(
   }
 }
 
-/** Settles the refund in one transaction with reservation, event and stored answer; null under a stale fence. */
+/**
+ * Settles the refund in one transaction with reservation, event and stored answer; null under a stale fence.
+ */
 export function finishRefund(
   deps: Pick<DriveRefund, "sql">,
   refund: RefundRow,

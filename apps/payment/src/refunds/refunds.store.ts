@@ -14,9 +14,9 @@ export interface Reservation {
 }
 
 /**
- * Sets the amount aside, or all that is left when none is given, and counts the event that tells of it: one guarded
- * UPDATE, in which the locked row is read again after any wait. Null when the payment is not the owner's, not
- * captured, or has less left.
+ * Sets the amount aside, or all that is left when none is given, and counts the event that tells of it: one
+ * guarded UPDATE, in which the locked row is read again after any wait. Null when the payment is not the
+ * owner's, not captured, or has less left.
  */
 export async function reserve(
   transaction: TransactionSql,
@@ -29,7 +29,8 @@ export async function reserve(
        set refund_pending = payment.refund_pending + coalesce(${amount}::bigint, before.unrefunded),
            sequence = payment.sequence + 1, updated_at = clock_timestamp()
       from (select id, amount_captured - amount_refunded - refund_pending as unrefunded from payment
-             where id = ${paymentId} and tenant_id = ${owner.tenantId} and mode = ${owner.mode} for update) before
+             where id = ${paymentId} and tenant_id = ${owner.tenantId} and mode = ${owner.mode}
+               for update) before
      where payment.id = before.id and payment.status = 'succeeded'
        and coalesce(${amount}::bigint, before.unrefunded) between 1 and before.unrefunded
     returning payment.*, coalesce(${amount}::bigint, before.unrefunded) as reserved`;
@@ -64,10 +65,10 @@ export async function insertRefund(
   request: NewRefund,
 ): Promise<RefundRow> {
   const [row] = await transaction`
-    insert into refund (id, payment_id, tenant_id, mode, amount, currency, reason, request_id, idempotency_key,
-                        flag_event_id, created_at, due_at)
-    values (${request.id}, ${payment.id}, ${payment.tenantId}, ${payment.mode}, ${amount}, ${payment.currency},
-            ${request.reason}, ${request.requestId}, ${request.idempotencyKey}, ${request.flagEventId},
+    insert into refund (id, payment_id, tenant_id, mode, amount, currency, reason, request_id,
+                        idempotency_key, flag_event_id, created_at, due_at)
+    values (${request.id}, ${payment.id}, ${payment.tenantId}, ${payment.mode}, ${amount},
+            ${payment.currency}, ${request.reason}, ${request.requestId}, ${request.idempotencyKey}, ${request.flagEventId},
             clock_timestamp(), clock_timestamp() + make_interval(secs => ${request.leaseMs / 1_000}))
     returning *`;
   if (row === undefined) throw new Error(`refund ${request.id} was not inserted`);
@@ -121,7 +122,9 @@ export async function takeRefunds(sql: Sql, limit: number, leaseMs: number): Pro
   return rows.map((row) => toRow(refund, row));
 }
 
-/** Gives a refund up until its next inquiry, after so many that told nothing; unless another holds it by now. */
+/**
+ * Gives a refund up until its next inquiry, after so many that told nothing; unless another holds it by now.
+ */
 export async function postponeRefund(
   sql: Sql | TransactionSql,
   id: string,

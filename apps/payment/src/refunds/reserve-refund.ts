@@ -16,7 +16,10 @@ export function newRefundId(): string {
   return newId("ref");
 }
 
-/** Sets money aside for a refund and tells of it, within the caller's transaction; null when that is not possible. */
+/**
+ * Sets money aside for a refund and tells of it, within the caller's transaction; null when that is not
+ * possible.
+ */
 export async function reserveRefund(
   transaction: TransactionSql,
   owner: Owner,

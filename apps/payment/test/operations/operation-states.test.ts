@@ -178,7 +178,8 @@ test.each(states)("a payment that is %s admits exactly its operations straight i
     const id = await stateOf(live, state);
     const insert = app.sql`
       insert into operation (id, payment_id, kind, amount, due_at)
-      values (gen_random_uuid(), ${id}, ${kind}, ${kind === "capture" ? 900 : null}, now() + interval '1 hour')`;
+      values (gen_random_uuid(), ${id}, ${kind}, ${kind === "capture" ? 900 : null},
+              now() + interval '1 hour')`;
     await insert.then(
       () => admitted.push(kind),
       (error: Error) => expect(error.message).toContain("is not possible while it is"),
@@ -189,7 +190,8 @@ test.each(states)("a payment that is %s admits exactly its operations straight i
     await transaction`update payment set refund_pending = 1 where id = ${id}`;
     await transaction`
       insert into refund (id, payment_id, tenant_id, mode, amount, currency, due_at)
-      values (${`ref_${crypto.randomUUID()}`}, ${id}, ${tenantId}, 'live', 1, 'EUR', now() + interval '1 hour')`;
+      values (${`ref_${crypto.randomUUID()}`}, ${id}, ${tenantId}, 'live', 1, 'EUR',
+              now() + interval '1 hour')`;
   });
   await refund.then(
     () => admitted.push("refund"),

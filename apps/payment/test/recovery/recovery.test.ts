@@ -19,7 +19,9 @@ const scored = { decision: "allow", score: 0, rules: [], source: "score" } as co
 const killed = (tenant: TestTenant, point: string, body: Record<string, unknown> = {}) =>
   killedPayment(app, tenant, point, body);
 
-/** Everything a payment must be in once it was recovered: charged at most once, and told in one settled event. */
+/**
+ * Everything a payment must be in once it was recovered: charged at most once, and told in one settled event.
+ */
 async function history(paymentId: string) {
   const events = await app.events(paymentId);
   const [charge] = await app.charges([paymentId]);
