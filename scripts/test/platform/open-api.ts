@@ -73,7 +73,10 @@ export function sample(schema: JsonSchema): unknown {
     case "object": {
       const required = schema.required ?? [];
       const spare = Object.keys(schema.properties ?? {}).filter((name) => !required.includes(name));
-      const names = [...required, ...spare.slice(0, Math.max(0, (schema.minProperties ?? 0) - required.length))];
+      const names = [
+        ...required,
+        ...spare.slice(0, Math.max(0, (schema.minProperties ?? 0) - required.length)),
+      ];
       return Object.fromEntries(names.map((name) => [name, sample(schema.properties?.[name] ?? {})]));
     }
     case "array":
@@ -90,7 +93,7 @@ export function sample(schema: JsonSchema): unknown {
 
 function sampleText(schema: JsonSchema): string {
   if (schema.format === "uri") return "http://127.0.0.1:9/hook";
-  if (schema.format === "email") return "other@example.com";
+  if (schema.format === "email-address") return "other@example.com";
   if (schema.format === "currency") return "INR";
   if (schema.format === "date-time") return "2026-01-01T00:00:00Z";
   return "x".repeat(Math.max(1, schema.minLength ?? 1));
