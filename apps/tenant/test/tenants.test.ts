@@ -248,8 +248,10 @@ describe("the platform's owner", () => {
       expect([answer.status, answer.body.status]).toEqual([200, status]);
     }
     expect((await post(`/tenants/${made.tenant_id}/resume`, { ...admin, body: {} })).status).toBe(200);
-    const unknown = await post(`/tenants/${made.tenant_id}/suspend`, { ...admin, body: { reason: "x" } });
-    expect([unknown.status, unknown.body.code]).toEqual([400, "invalid_request"]);
+    for (const body of [{ reason: "x" }, "5", "[]", "null", '"text"']) {
+      const wrong = await post(`/tenants/${made.tenant_id}/suspend`, { ...admin, body });
+      expect([wrong.status, wrong.body.code]).toEqual([400, "invalid_request"]);
+    }
     const changes = (await eventsOf(made.tenant_id)).map((event) => event.data.change);
     expect(changes).toEqual(["registered", "suspended", "resumed"]);
   });
