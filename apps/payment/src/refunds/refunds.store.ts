@@ -68,7 +68,8 @@ export async function insertRefund(
     insert into refund (id, payment_id, tenant_id, mode, amount, currency, reason, request_id,
                         idempotency_key, flag_event_id, created_at, due_at)
     values (${request.id}, ${payment.id}, ${payment.tenantId}, ${payment.mode}, ${amount},
-            ${payment.currency}, ${request.reason}, ${request.requestId}, ${request.idempotencyKey}, ${request.flagEventId},
+            ${payment.currency}, ${request.reason}, ${request.requestId},
+            ${request.idempotencyKey}, ${request.flagEventId},
             clock_timestamp(), clock_timestamp() + make_interval(secs => ${request.leaseMs / 1_000}))
     returning *`;
   if (row === undefined) throw new Error(`refund ${request.id} was not inserted`);
