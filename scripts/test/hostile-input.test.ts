@@ -18,7 +18,7 @@ let routes: DocumentedRoute[];
 let headers: Record<string, string>;
 
 beforeAll(async () => {
-  installation = await startInstallation();
+  installation = await startInstallation({ isDurable: false });
   routes = await documentedRoutes(installation);
   const tenant = await registerTenant(installation);
   await raiseLimits(installation, tenant);

@@ -16,7 +16,7 @@ let stranger: TestTenant;
 let ids: Record<string, string>;
 
 beforeAll(async () => {
-  installation = await startInstallation();
+  installation = await startInstallation({ isDurable: false });
   routes = await documentedRoutes(installation);
   owner = await registerTenant(installation);
   stranger = await registerTenant(installation);

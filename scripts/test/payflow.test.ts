@@ -18,7 +18,7 @@ const patienceMs = 120_000;
 
 afterEach(async () => {
   for (const state of states.splice(0)) await payflow("down", "--state", state);
-});
+}, patienceMs);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Result {

@@ -19,13 +19,13 @@ const running: RunningInstallation[] = [];
 
 afterEach(async () => {
   for (const one of running.splice(0)) await one.stop();
-});
+}, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Options = Parameters<typeof startInstallation>[0];
 
 async function start(options: Options = {}): Promise<RunningInstallation> {
-  const started = await startInstallation({ platform: fixturePlatform, ...options });
+  const started = await startInstallation({ platform: fixturePlatform, isDurable: false, ...options });
   running.push(started);
   return started;
 }

@@ -83,13 +83,15 @@ export async function startTestPostgres(): Promise<string> {
   const folder = temporaryFolder();
   const dataDirectory = path.join(folder, "postgres");
   const password = randomBytes(16).toString("hex");
-  initializePostgres(dataDirectory, password);
+  initializePostgres(dataDirectory, password, false);
   const port = await reservePort();
-  const settings = { fsync: "off", max_connections: "400", shared_buffers: "64MB" };
+  const settings = { max_connections: "400", shared_buffers: "64MB" };
   const logFile = path.join(folder, "postgres.log");
   const supervisor = new Supervisor();
   beforeRemoval(() => supervisor.killAll());
-  await supervisor.start(postgresProcess({ dataDirectory, port, password, logFile, settings }));
+  await supervisor.start(
+    postgresProcess({ dataDirectory, port, password, logFile, settings, isDurable: false }),
+  );
   return postgresUrl({ port }, "postgres", password, "postgres");
 }
 

@@ -35,6 +35,8 @@ export interface InstallationOptions {
   readonly platform?: Platform;
   /** Settings of one replica that differ from the usual ones. */
   readonly environment?: (app: string, replica: number) => Readonly<Record<string, string>>;
+  /** Whether PostgreSQL waits for the disk; it does when left out. */
+  readonly isDurable?: boolean;
   /** Told one short line for each step of starting. */
   readonly say?: (line: string) => void;
 }
@@ -177,7 +179,7 @@ export class Installation {
   }
 
   async startStore(store: StoreName): Promise<void> {
-    await this.#supervisor.start(storeProcess(this.state, this.wiring, store));
+    await this.#supervisor.start(this.#storeProcess(store));
   }
 
   async #startMissing(): Promise<void> {
@@ -194,9 +196,10 @@ export class Installation {
   }
 
   async #startStores(): Promise<void> {
-    initializePostgres(postgresDirectory(this.state, this.secrets), this.secrets.postgresPassword);
+    const data = postgresDirectory(this.state, this.secrets);
+    initializePostgres(data, this.secrets.postgresPassword, this.#options.isDurable);
     const stores: StoreName[] = ["postgres", "cache", "durable"];
-    await settleAll(stores.map((store) => this.#startOne(storeProcess(this.state, this.wiring, store))));
+    await settleAll(stores.map((store) => this.#startOne(this.#storeProcess(store))));
     await this.#timed("databases", () =>
       prepareDatabases(
         {
@@ -229,6 +232,10 @@ export class Installation {
     ]) {
       await Promise.all(group.map((name) => this.#supervisor.stop(name)));
     }
+  }
+
+  #storeProcess(store: StoreName): ProcessSpec {
+    return storeProcess(this.state, this.wiring, store, this.#options.isDurable ?? true);
   }
 
   #appProcess(app: AppDefinition, replica: number): ProcessSpec {

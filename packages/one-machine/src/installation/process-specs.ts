@@ -23,7 +23,12 @@ export function processName(app: AppDefinition, replica: number): string {
 export const logFile = (state: string, name: string) => path.join(state, "logs", `${name}.log`);
 
 /** How a store of the installation in this state folder is run. */
-export function storeProcess(state: string, { ports, secrets }: Wiring, store: StoreName): ProcessSpec {
+export function storeProcess(
+  state: string,
+  { ports, secrets }: Wiring,
+  store: StoreName,
+  isDurable: boolean,
+): ProcessSpec {
   const name = storeProcessName[store];
   if (store === "postgres") {
     return postgresProcess({
@@ -31,6 +36,7 @@ export function storeProcess(state: string, { ports, secrets }: Wiring, store: S
       port: ports.postgres,
       password: secrets.postgresPassword,
       logFile: logFile(state, name),
+      isDurable,
     });
   }
   const isCache = store === "cache";

@@ -20,6 +20,11 @@ export interface StartOptions {
     | Readonly<Record<string, string>>
     | ((app: string, replica: number) => Readonly<Record<string, string>>);
   readonly platform?: Platform;
+  /**
+   * False in tests that kill processes but never the power: PostgreSQL does not wait for the disk. True if
+   * left out.
+   */
+  readonly isDurable?: boolean;
   readonly say?: (line: string) => void;
 }
 
@@ -50,6 +55,7 @@ export async function startInstallation(options: StartOptions = {}): Promise<Run
     state,
     settings: { portBase, replicas: options.replicas ?? 1 },
     ...(options.platform === undefined ? {} : { platform: options.platform }),
+    isDurable: options.isDurable ?? true,
     ...(options.say === undefined ? {} : { say: options.say }),
     ...(env === undefined ? {} : { environment: typeof env === "function" ? env : () => env }),
   });

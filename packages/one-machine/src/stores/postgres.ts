@@ -13,6 +13,8 @@ export interface LocalPostgres {
   /** Of the superuser `postgres`. */
   readonly password: string;
   readonly logFile: string;
+  /** False where only processes die and never the power: then nothing waits for the disk. */
+  readonly isDurable?: boolean;
   /** Server settings that differ from the ones below. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -25,7 +27,7 @@ const serverSettings: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
   // Socket paths are limited to 107 bytes, which a deep state folder exceeds.
   unix_socket_directories: "",
-  max_connections: "200",
+  max_connections: "500",
   shared_buffers: "128MB",
   effective_cache_size: "512MB",
   work_mem: "4MB",
@@ -50,7 +52,7 @@ const serverSettings: Readonly<Record<string, string>> = {
  * Makes the data folder when there is none yet. An interrupted first start leaves nothing that looks
  * finished.
  */
-export function initializePostgres(dataDirectory: string, password: string): void {
+export function initializePostgres(dataDirectory: string, password: string, isDurable = true): void {
   if (existsSync(path.join(dataDirectory, "PG_VERSION"))) return;
   const user = unprivilegedUser();
   const draft = `${dataDirectory}.new`;
@@ -64,6 +66,7 @@ export function initializePostgres(dataDirectory: string, password: string): voi
       path.join(postgresBinaries(), "bin/initdb"),
       [
         ["-D", draft, "-U", "postgres", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"],
+        isDurable ? [] : ["--no-sync"],
         ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"],
       ].flat(),
       {
@@ -82,7 +85,8 @@ export function initializePostgres(dataDirectory: string, password: string): voi
 
 /** How the server is run. Its folder must have been made by `initializePostgres`. */
 export function postgresProcess(local: LocalPostgres): ProcessSpec {
-  const settings = { ...serverSettings, ...local.settings };
+  const durability = local.isDurable === false ? { fsync: "off", full_page_writes: "off" } : {};
+  const settings = { ...serverSettings, ...durability, ...local.settings };
   return {
     name: "postgres",
     command: [
