@@ -106,6 +106,7 @@ CREATE TABLE "message" (
 	"event_id" text NOT NULL,
 	"event" text NOT NULL,
 	"body" text NOT NULL,
+	"request_id" text,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint

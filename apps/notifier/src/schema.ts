@@ -128,6 +128,8 @@ export const message = pgTable(
     eventId: text("event_id").notNull(),
     event: text("event").notNull(),
     body: text("body").notNull(),
+    /** Of the request that caused the event; it goes with every attempt. */
+    requestId: text("request_id"),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [uniqueIndex("message_once").on(table.tenantId, table.mode, table.eventId, table.source)],

@@ -8,6 +8,8 @@ export interface Message {
   readonly eventId: string;
   readonly event: string;
   readonly body: string;
+  /** Of the request that caused it; receivers get it as a header. */
+  readonly requestId: string | null;
 }
 
 type WebhookTopic = Exclude<Topic, "tenant.changed">;
@@ -68,6 +70,7 @@ export function toMessage(event: EventEnvelope): Message | null {
     mode: event.mode,
     eventId: event.event_id,
     event: event.type,
+    requestId: event.request_id,
     body: JSON.stringify({
       event: event.type,
       event_id: event.event_id,
@@ -89,6 +92,7 @@ export function testMessage(
   owner: { readonly tenantId: string; readonly mode: Mode },
   endpointId: string,
   eventId: string,
+  requestId: string | null = null,
 ): Message {
   const { tenantId, mode } = owner;
   const event = "webhook.test";
@@ -101,5 +105,5 @@ export function testMessage(
     mode,
     endpoint_id: endpointId,
   });
-  return { tenantId, mode, eventId, event, body };
+  return { tenantId, mode, eventId, event, body, requestId };
 }

@@ -7,14 +7,14 @@ export type QueueTest = AcceptEvents;
 /** Queues a test event for one endpoint, whatever events it is subscribed to. */
 export async function queueTest(
   deps: QueueTest,
-  owner: Pick<Message, "tenantId" | "mode">,
+  owner: Pick<Message, "tenantId" | "mode" | "requestId">,
   endpointId: string,
 ): Promise<{ readonly deliveryId: string; readonly eventId: string }> {
   const eventId = newId("evt");
   const deliveryId = newId("dlv");
   const added = await deps.messages.enqueue(
     "test",
-    [testMessage(owner, endpointId, eventId)],
+    [testMessage(owner, endpointId, eventId, owner.requestId)],
     [{ deliveryId, place: 0, endpointId }],
   );
   deps.onQueued(added);

@@ -48,7 +48,10 @@ async function signAndSend(
       durationMs: 0,
     };
   }
-  const headers = signedHeaders({ eventId: delivery.eventId, timestamp, body: delivery.body }, secrets);
+  const headers = {
+    ...signedHeaders({ eventId: delivery.eventId, timestamp, body: delivery.body }, secrets),
+    ...(delivery.requestId === null ? {} : { "request-id": delivery.requestId }),
+  };
   return deps.sender.send({ url: delivery.url, headers, body: delivery.body });
 }
 

@@ -17,6 +17,8 @@ export interface ClaimedDelivery {
   readonly eventId: string;
   readonly event: string;
   readonly body: string;
+  /** Of the request that caused the event. */
+  readonly requestId: string | null;
   readonly url: string;
   /** The endpoint's secrets, newest first; two while one is being replaced. */
   readonly secrets: readonly SealedSecret[];
@@ -75,6 +77,7 @@ interface ClaimRow {
   readonly event_id: string;
   readonly event: string;
   readonly body: string;
+  readonly request_id: string | null;
   readonly queued_at: number;
   readonly url: string;
   readonly secret: Uint8Array;
@@ -178,6 +181,7 @@ function toClaimed(row: ClaimRow, leaseId: string): ClaimedDelivery[] {
       eventId: row.event_id,
       event: row.event,
       body: row.body,
+      requestId: row.request_id,
       url: row.url,
       secrets,
       queuedAt: row.queued_at,
