@@ -212,7 +212,7 @@ export function paymentSettled(owner: Owner, eventId = newId("evt")): EventEnvel
     key: paymentId,
     sequence: 2,
     occurred_at: at,
-    request_id: null,
+    request_id: "req_of_a_test",
     data: {
       payment_id: paymentId,
       amount: 1_000,

@@ -157,6 +157,7 @@ async function fill(owner: Owner, endpoints: readonly string[], count: number): 
     eventId: event.event_id,
     event: "payment.settled",
     body: JSON.stringify(event.data),
+    requestId: null,
   }));
   const planned = messages.flatMap((_, place) =>
     endpoints.map((endpointId) => ({ deliveryId: newId("dlv"), place, endpointId })),

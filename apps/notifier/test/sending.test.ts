@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setSystemTime, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
@@ -57,6 +57,7 @@ test("a message arrives signed, with the event's id, and is logged with the star
   expect(verify(endpoint.signing_secret, received)).toMatchObject({ event_id: event.event_id, sequence: 2 });
   expect(received.headers.get("webhook-id")).toBe(event.event_id);
   expect(received.headers.get("content-type")).toBe("application/json");
+  expect(received.headers.get("request-id")).toBe("req_of_a_test");
   expect(delivery).toMatchObject({
     status: "delivered",
     attempt_count: 1,
@@ -66,6 +67,24 @@ test("a message arrives signed, with the event's id, and is logged with the star
   expect(delivery.attempts).toHaveLength(1);
   expect(delivery.attempts[0]).toMatchObject({ number: 1, status_code: 200, error: null });
   expect(delivery.attempts[0].response_body).toBe("x".repeat(8_192));
+  receiver.close();
+});
+
+test("a process whose clock is an hour wrong signs with the store's time, and keeps the schedule", async () => {
+  const receiver = startReceiver(() => new Response("", { status: 500 }));
+  const before = Math.floor(Date.now() / 1_000);
+  setSystemTime(new Date(Date.now() + 3_600_000));
+  try {
+    const { delivery } = await deliverTo(receiver.url);
+    const timestamp = Number(receiver.received[0]?.headers.get("webhook-timestamp"));
+    expect(timestamp).toBeGreaterThanOrEqual(before);
+    expect(timestamp).toBeLessThan(before + 60);
+    const waitMs = Date.parse(delivery.next_attempt_at) - Date.parse(delivery.first_attempt_at);
+    expect(waitMs).toBeGreaterThanOrEqual(30_000);
+    expect(waitMs).toBeLessThan(40_000);
+  } finally {
+    setSystemTime();
+  }
   receiver.close();
 });
 
@@ -136,13 +155,13 @@ test("410 disables the endpoint and ends the delivery; later events are not kept
 });
 
 test.each([
-  ["3600", 3_600],
-  [new Date(Date.now() + 7_200_000).toUTCString(), 7_200],
-  ["99999999", 86_400],
-  ["1", 30],
-])("Retry-After %s puts the next attempt off to %d s", async (header, seconds) => {
+  { form: "of 3600", seconds: 3_600, header: () => "3600" },
+  { form: "of a date", seconds: 7_200, header: () => new Date(Date.now() + 7_200_000).toUTCString() },
+  { form: "beyond all bounds", seconds: 86_400, header: () => "99999999" },
+  { form: "before the schedule", seconds: 30, header: () => "1" },
+])("Retry-After $form puts the next attempt off to $seconds s", async ({ header, seconds }) => {
   const receiver = startReceiver(
-    () => new Response("busy", { status: 503, headers: { "retry-after": header } }),
+    () => new Response("busy", { status: 503, headers: { "retry-after": header() } }),
   );
   const { delivery } = await deliverTo(receiver.url);
   expect(delivery.status).toBe("pending");
@@ -173,6 +192,8 @@ test.each([
 ])("a receiver that $does is given up at the deadline, its connection closed", async ({ says, drips }) => {
   let closed = 0;
   const server = await startRawServer((socket) => {
+    // Read, so that the other side's end is seen.
+    socket.resume();
     socket.write(says);
     const timer = setInterval(() => drips !== "" && socket.write(drips), 20);
     socket.on("close", () => {
