@@ -1,19 +1,24 @@
--- The transition table of src/payments/payment.ts once more, where no code can go round it.
-create function payment_may_move(from_status text, to_status text, capture text, decision text)
-returns boolean language sql immutable as $$
-  select case from_status
+-- The transition table of src/payments/payment.ts once more, where no code can go round it. What fraud decided
+-- before the update counts, or a blocked payment could be relabelled in the same statement.
+create function check_payment_move() returns trigger language plpgsql as $$
+begin
+  if (case old.status
     when 'processing' then
-      to_status in ('failed', 'flagged')
-      or (to_status = 'succeeded' and capture = 'automatic')
-      or (to_status = 'authorized' and capture = 'manual')
-    when 'authorized' then to_status in ('succeeded', 'voided', 'expired')
-    when 'flagged' then decision is not distinct from 'review' and (
-      to_status in ('voided', 'expired')
-      or (to_status = 'succeeded' and capture = 'automatic')
-      or (to_status = 'authorized' and capture = 'manual'))
+      new.status = 'failed' or new.status = 'flagged'
+      or new.status = 'succeeded' and new.capture_method = 'automatic'
+      or new.status = 'authorized' and new.capture_method = 'manual'
+    when 'authorized' then new.status = 'succeeded' or new.status = 'voided' or new.status = 'expired'
+    when 'flagged' then old.fraud_decision is not distinct from 'review' and (
+      new.status = 'voided' or new.status = 'expired'
+      or new.status = 'succeeded' and new.capture_method = 'automatic'
+      or new.status = 'authorized' and new.capture_method = 'manual')
     else false
-  end
-$$;
+  end) then
+    return new;
+  end if;
+  raise exception 'payment % may not move from % to %', new.id, old.status, new.status
+    using errcode = 'check_violation', constraint = tg_name;
+end $$;
 --> statement-breakpoint
 create function refuse_move() returns trigger language plpgsql as $$
 begin
@@ -27,12 +32,8 @@ begin
     using errcode = 'check_violation', constraint = tg_name;
 end $$;
 --> statement-breakpoint
--- The conditions stand in WHEN, so that an allowed move costs no function call. What fraud decided before the
--- update counts, or a blocked payment could be relabelled in the same statement.
 create trigger payment_moves before update on payment for each row
-  when (old.status <> new.status
-    and not payment_may_move(old.status, new.status, old.capture_method, old.fraud_decision))
-  execute function refuse_move();
+  when (old.status <> new.status) execute function check_payment_move();
 --> statement-breakpoint
 create trigger payment_begins before insert on payment for each row
   when (new.status <> 'processing') execute function refuse_beginning();

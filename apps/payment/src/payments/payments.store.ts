@@ -68,7 +68,7 @@ export interface PaymentStoreOptions {
 /** Payments in PostgreSQL. Concurrent claims go out as one call, and so do concurrent endings. */
 export function paymentStore(database: Database, options: PaymentStoreOptions): PaymentStore {
   const onFull = () => unavailable("The payment store");
-  const shared = { maxInFlight: 2, isOutage, onFull };
+  const shared = { maxInFlight: 1, isOutage, onFull };
   return {
     claim: coalesce<PaymentClaim, KnownRequest | null>({
       ...shared,

@@ -64,7 +64,7 @@ export function simulatedProcessor(simulation: Simulation): Processor {
   const record = coalesce<NewCharge, ChargeRow>({
     run: (charges) => recordBatch(sql, charges),
     compare: (left, right) => (left.key < right.key ? -1 : 1),
-    maxInFlight: 2,
+    maxInFlight: 1,
     isOutage,
   });
   const followUp = async (call: NewFollowUp) =>
