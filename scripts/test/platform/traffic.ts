@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
+import { call, type TestTenant } from "./platform.ts";
+
+/** A payment that was acknowledged with a final or open state: what was sent, and what came back. */
+export interface Acknowledged {
+  readonly paymentId: string;
+  readonly idempotencyKey: string;
+  readonly status: number;
+}
+
+const methods = [
+  "pm_card_ok",
+  "pm_card_ok",
+  "pm_card_random",
+  "pm_card_declined",
+  "pm_card_timeout_then_succeeded",
+  "pm_card_timeout_then_failed",
+];
+
+/**
+ * Tenants' programs at work: each sends a payment and, when the connection breaks or the answer is 5xx or 409,
+ * repeats it with the same key until it is answered, as every guide tells them to.
+ */
+export class Traffic {
+  readonly acknowledged: Acknowledged[] = [];
+  readonly unexpected: string[] = [];
+  #isStopping = false;
+  readonly #callers: Promise<void>[];
+
+  constructor(installation: RunningInstallation, tenant: TestTenant, callers: number) {
+    const url = `${installation.url("payment")}/payments`;
+    this.#callers = Array.from({ length: callers }, (_, index) => this.#caller(url, tenant.liveKey, index));
+  }
+
+  /** Ends after every request under way was answered. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(this.#callers);
+  }
+
+  async #caller(url: string, key: string, index: number): Promise<void> {
+    for (let count = index; !this.#isStopping; count += 1) {
+      const idempotencyKey = randomUUID();
+      const body = {
+        amount: count % 17 === 0 ? 600_000 : 100 + (count % 5_000),
+        currency: "INR",
+        customer_id: count % 13 === 0 ? `busy-${index}` : randomUUID(),
+        payment_method: methods[count % methods.length],
+        capture_method: count % 7 === 0 ? "manual" : "automatic",
+      };
+      await this.#pay(url, key, idempotencyKey, body);
+    }
+  }
+
+  async #pay(url: string, key: string, idempotencyKey: string, body: object): Promise<void> {
+    // Two minutes of repeating is far beyond any take-over.
+    for (let attempt = 0; attempt < 240; attempt += 1) {
+      try {
+        const answer = await call(url, "POST", { key, body, idempotencyKey });
+        if ([200, 201, 202, 402].includes(answer.status)) {
+          this.acknowledged.push({
+            paymentId: answer.body.payment_id,
+            idempotencyKey,
+            status: answer.status,
+          });
+          return;
+        }
+        if (answer.status < 500 && answer.status !== 409) {
+          this.unexpected.push(`${answer.status} ${answer.text}`);
+          return;
+        }
+      } catch {
+        // The connection broke with the process; the same key makes the repetition safe.
+      }
+      await Bun.sleep(500);
+    }
+    this.unexpected.push(`${idempotencyKey} was never answered`);
+  }
+}
