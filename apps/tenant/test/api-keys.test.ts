@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { scopes } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
@@ -6,6 +6,8 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestDatabase, testPostgres } from "@payflow/testkit/postgres.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { call, type Replica, register, type Stores, startReplica } from "./harness.ts";
+
+setDefaultTimeout(30_000);
 
 let database: TestDatabase;
 let redis: TestRedisPair;

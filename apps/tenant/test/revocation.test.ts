@@ -1,4 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
 import { hashApiKey } from "@payflow/service-kit/auth/api-key.ts";
 import { changesKey, entryKey } from "@payflow/service-kit/auth/cache-layout.ts";
 import type { TenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
@@ -11,6 +20,8 @@ import { adminToken, call, otherApp, type Replica, register, type Stores, startR
 
 /** The contract's bound for a change to be felt everywhere. */
 const boundMs = 1_000;
+
+setDefaultTimeout(30_000);
 
 let database: TestDatabase;
 let redis: TestRedisPair;

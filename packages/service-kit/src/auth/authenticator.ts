@@ -57,10 +57,12 @@ export function createAuthenticator(options: AuthenticatorOptions): RunningAuthe
   const used = new Set<string>();
   feed.start();
   const marking = setInterval(() => {
-    const keyIds = [...used].splice(0, 1_000);
-    for (const id of keyIds) used.delete(id);
-    // The time of last use is a convenience: with Redis away it may stay behind.
-    void options.cache.markUsed(keyIds).catch(() => {});
+    const keyIds = [...used];
+    used.clear();
+    for (let from = 0; from < keyIds.length; from += 1_000) {
+      // The time of last use is a convenience: with Redis away it may stay behind.
+      void options.cache.markUsed(keyIds.slice(from, from + 1_000)).catch(() => {});
+    }
   }, options.markUsedEveryMs ?? 10_000);
   marking.unref();
 
