@@ -14,7 +14,7 @@ export function benchCommand(): Command {
       "Measures this machine against fixed baselines in the same run, and checks that nothing was lost.",
     )
     .argument("[name]", `one of ${Object.keys(benches).join(", ")}`, "payments")
-    .option("--json", "prints the report as JSON")
+    .option("--json", "print the report in JSON")
     .action(async (name: string, flags: BenchFlags) => {
       const bench = Object.entries(benches).find(([known]) => known === name)?.[1];
       if (bench === undefined)

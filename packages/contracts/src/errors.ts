@@ -139,8 +139,8 @@ export interface DomainErrorOptions {
 }
 
 /**
- * A refusal that the caller can act on, with a code of the registry. A declined card is a result, not an error,
- * and a broken invariant is a plain `Error`.
+ * A refusal that the caller can act on, with a code of the registry. A declined card is a result, not an
+ * error, and a broken invariant is a plain `Error`.
  */
 export class DomainError extends Error {
   // Not named `code`: Elysia takes an error's own `code` for the name of the error's kind.

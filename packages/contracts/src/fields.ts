@@ -29,6 +29,7 @@ export function nullable<T extends TSchema>(schema: T) {
 /** One of the given words, as a JSON Schema `anyOf` of constants. */
 export function oneOf<const T extends readonly string[]>(words: T, description?: string) {
   return Type.Union(
+    // Mapping a tuple loses its words; each is one of T.
     words.map((word) => Type.Literal(word as T[number])),
     description === undefined ? {} : { description },
   );
@@ -50,7 +51,12 @@ export const Name = text(200, "A name, as people read it.");
 export const Description = text(1_000, "Free text.");
 export const Reason = text(500, "Why, in the caller's words.");
 export const CallerId = text(255, "An id of the caller's own.");
-export const Email = Type.String({ minLength: 3, maxLength: 254, format: "email-address", pattern: noControl });
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  format: "email-address",
+  pattern: noControl,
+});
 export const Url = Type.String({ minLength: 1, maxLength: 2_048, format: "uri", pattern: noControl });
 export const Timestamp = Type.String({ format: "date-time", description: "RFC 3339, UTC." });
 export const IpAddress = Type.String({

@@ -35,6 +35,7 @@ export const setting = {
   flag: (description: string, fallback?: boolean) => Type.Boolean({ description, ...withDefault(fallback) }),
   choice: <const T extends readonly string[]>(choices: T, description: string, fallback?: T[number]) =>
     Type.Union(
+      // Mapping a tuple loses its words; each is one of T.
       choices.map((choice) => Type.Literal(choice as T[number])),
       { description: `${description} One of ${choices.join(", ")}.`, ...withDefault(fallback) },
     ),

@@ -52,6 +52,7 @@ function parameters(operation: OpenApiOperation): string {
 
 function answer(status: string, response: object): string {
   const text = "description" in response ? String(response.description) : "";
+  // An answer with a body holds its content by media type.
   const content = "content" in response ? (response.content as Record<string, { schema?: unknown }>) : {};
   const schema = content["application/json"]?.schema;
   const shape =
