@@ -2,13 +2,18 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 
-/** The folder of the fixed comparisons: `PAYFLOW_BASELINES`, or the one beside the checkout. Null when absent. */
+/**
+ * The folder of the fixed comparisons: `PAYFLOW_BASELINES`, or the one beside the checkout. Null when absent.
+ */
 export function baselinesFolder(): string | null {
   const folder = process.env.PAYFLOW_BASELINES ?? path.join(repositoryRoot, "..", "shared", "baselines");
   return existsSync(folder) ? folder : null;
 }
 
-/** Where pgbench is; on Debian, root installs it with the server's package when it is missing. Null when it cannot be had. */
+/**
+ * Where pgbench is; on Debian, root installs it with the server's package when it is missing. Null when it
+ * cannot be had.
+ */
 export function findPgbench(): string | null {
   const onPath = () => Bun.which("pgbench") ?? newestInstalled();
   const found = onPath();

@@ -26,8 +26,8 @@ export async function closedLoop(send: Send, connections: number, seconds: numbe
 }
 
 /**
- * An open loop: requests start at a constant rate whatever the answers do, and latency counts from when a request was
- * due, so that a stall is charged to every request it delays.
+ * An open loop: requests start at a constant rate whatever the answers do, and latency counts from when a
+ * request was due, so that a stall is charged to every request it delays.
  */
 export async function openLoop(send: Send, perSecond: number, seconds: number): Promise<Load> {
   const answered: Answered[] = [];

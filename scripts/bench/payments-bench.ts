@@ -25,8 +25,9 @@ const roundSeconds = 10;
 const openSeconds = 15;
 
 /**
- * Payments through the public API with everything running, against the naive gateway's SQL on the same server:
- * closed loop at 64 connections interleaved with the baseline, replays, and an open loop at half the maximum.
+ * Payments through the public API with everything running, against the naive gateway's SQL on the same
+ * server: closed loop at 64 connections interleaved with the baseline, replays, and an open loop at half the
+ * maximum.
  */
 export async function paymentsBench(say: (line: string) => void): Promise<BenchReport> {
   const installation = await startInstallation({ env: { LOG_LEVEL: "warn" } });

@@ -74,7 +74,8 @@ export async function checkTruth(books: Books, acknowledged: readonly Answered[]
     select 1 from (select tenant_id, mode, currency, account, sum(debit) as debits, sum(credit) as credits
       from sides group by 1, 2, 3, 4) as recomputed
     full join account using (tenant_id, mode, currency, account)
-    where recomputed.debits is distinct from account.debits or recomputed.credits is distinct from account.credits`;
+    where recomputed.debits is distinct from account.debits
+      or recomputed.credits is distinct from account.credits`;
   const [sides] =
     await books.ledger`select sum(debits)::text as debits, sum(credits)::text as credits from account`;
   return [

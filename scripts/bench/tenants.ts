@@ -13,7 +13,9 @@ const raised = {
   max_payment_amount: null,
 };
 
-/** Registers tenants and raises their limits, so that the benchmark measures the platform and not its guard. */
+/**
+ * Registers tenants and raises their limits, so that the benchmark measures the platform and not its guard.
+ */
 export async function registerTenants(
   installation: RunningInstallation,
   count: number,

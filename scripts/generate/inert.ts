@@ -2,8 +2,8 @@ import { createLogger } from "@payflow/service-kit/logging.ts";
 import { Metrics } from "@payflow/service-kit/metrics.ts";
 
 /**
- * A stand-in for dependencies that are only passed on: any property is another stand-in, and calling one throws.
- * Servers are built with it to read their routes, without any store.
+ * A stand-in for dependencies that are only passed on: any property is another stand-in, and calling one
+ * throws. Servers are built with it to read their routes, without any store.
  */
 function inert(own: object): object {
   const target = Object.assign(() => {}, own);

@@ -89,7 +89,8 @@ async function execute(
   folder: string,
 ): Promise<{ output: string; exitCode: number }> {
   const file = path.join(folder, `${randomUUID()}.log`);
-  // A file and no pipe: a process that a test leaves behind would hold a pipe open, and the run would wait for it.
+  // A file and no pipe: a process that a test leaves behind would hold a pipe open, and the run would wait
+  // for it.
   const log = openSync(file, "w");
   const child = Bun.spawn([...job.command], {
     cwd: repositoryRoot,

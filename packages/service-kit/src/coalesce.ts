@@ -23,9 +23,9 @@ interface Waiting<Request, Result> {
 }
 
 /**
- * Joins concurrent requests into batches without a timer: while a call is under way arrivals wait, and on its return
- * they go out together. Deadlocks and serialization failures retry; any other error bisects the batch, so that only
- * the culprit fails.
+ * Joins concurrent requests into batches without a timer: while a call is under way arrivals wait, and on its
+ * return they go out together. Deadlocks and serialization failures retry; any other error bisects the batch,
+ * so that only the culprit fails.
  */
 export function coalesce<Request, Result>(
   options: Coalescing<Request, Result>,

@@ -93,8 +93,8 @@ export const busSettings = {
 };
 
 /**
- * Reads a service's settings from its environment: an empty variable counts as left out, texts become numbers and
- * flags, defaults are filled in. Throws `ConfigError` with every problem at once.
+ * Reads a service's settings from its environment: an empty variable counts as left out, texts become numbers
+ * and flags, defaults are filled in. Throws `ConfigError` with every problem at once.
  */
 export function loadConfig<T extends TObject>(
   settings: T,

@@ -41,8 +41,8 @@ export function connectDatabase(url: string, options: DatabaseOptions): Database
 const timestamptz = 1184;
 
 /**
- * Drizzle turns off the driver's own reading and writing of times, for the driver's callers too. Its `timestamp` columns
- * take a `Date` as well as a text, so that times stay `Date`s in the stores' own SQL.
+ * Drizzle turns off the driver's own reading and writing of times, for the driver's callers too. Its
+ * `timestamp` columns take a `Date` as well as a text, so that times stay `Date`s in the stores' own SQL.
  */
 function withDrizzle(sql: Sql): PostgresJsDatabase {
   const { parsers, serializers } = sql.options;
@@ -55,8 +55,8 @@ function withDrizzle(sql: Sql): PostgresJsDatabase {
 }
 
 /**
- * Applies the migrations of a folder that the database lacks, as the owner's role. Many replicas may start it at
- * once: an advisory lock lets one work while the others wait and then find nothing to do.
+ * Applies the migrations of a folder that the database lacks, as the owner's role. Many replicas may start it
+ * at once: an advisory lock lets one work while the others wait and then find nothing to do.
  */
 export async function migrate(ownerUrl: string, folder: string): Promise<void> {
   const sql = postgres(ownerUrl, {
@@ -108,7 +108,10 @@ const awayCodes = new Set([
   "25006", // read_only_sql_transaction, after a failover
 ]);
 
-/** Whether PostgreSQL is away, refuses connections, is full or was too slow: nothing the request itself could mend. */
+/**
+ * Whether PostgreSQL is away, refuses connections, is full or was too slow: nothing the request itself could
+ * mend.
+ */
 export function isOutage(error: unknown): boolean {
   const code = errorCode(error);
   if (code === undefined) return error instanceof DOMException && error.name === "TimeoutError";
@@ -116,7 +119,10 @@ export function isOutage(error: unknown): boolean {
   return awayCodes.has(code) || /^(08|53|57P|58)/.test(code);
 }
 
-/** An error that passes by itself: the same work may be tried again without limit. Redis and our own services count. */
+/**
+ * An error that passes by itself: the same work may be tried again without limit. Redis and our own services
+ * count.
+ */
 export function isTransient(error: unknown): boolean {
   if (error instanceof DomainError) return error.reason === "unavailable" || error.reason === "rate_limited";
   return (
@@ -124,7 +130,9 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
-/** Runs a transaction; one that a deadlock or a serialization failure ended is run again from its beginning. */
+/**
+ * Runs a transaction; one that a deadlock or a serialization failure ended is run again from its beginning.
+ */
 export function transact<T>(sql: Sql, run: (transaction: TransactionSql) => Promise<T>): Promise<T> {
   const attempt = async () => {
     // The driver types an array of promises as resolved; a single value comes back as it was returned.

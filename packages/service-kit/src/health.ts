@@ -23,8 +23,8 @@ interface Health {
 const checkTimeoutMs = 2_000;
 
 /**
- * Adds `/health` to a public app; `/livez`, `/readyz` and `/metrics` to an internal one. Liveness depends on nothing;
- * readiness on the checks alone, each with two seconds.
+ * Adds `/health` to a public app; `/livez`, `/readyz` and `/metrics` to an internal one. Liveness depends on
+ * nothing; readiness on the checks alone, each with two seconds.
  */
 export function withHealth(app: AnyElysia, health: Health): AnyElysia {
   const hidden = { detail: { hide: true } };

@@ -6,8 +6,8 @@ export interface Listener {
 }
 
 /**
- * Serves an app. The port is shared with the other replicas of this machine: the kernel spreads the connections.
- * `idleTimeout` is in seconds.
+ * Serves an app. The port is shared with the other replicas of this machine: the kernel spreads the
+ * connections. `idleTimeout` is in seconds.
  */
 export function listen(app: AnyElysia, at: { readonly host: string; readonly port: number }): Listener {
   app.compile();

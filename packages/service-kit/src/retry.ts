@@ -5,7 +5,10 @@ export interface Backoff {
   readonly attempts?: number;
 }
 
-/** Full-jitter exponential back-off (Brooker, "Exponential Backoff And Jitter"): wait before the given retry, from 1. */
+/**
+ * Full-jitter exponential back-off (Brooker, "Exponential Backoff And Jitter"): wait before the given retry,
+ * from 1.
+ */
 export function backoffMs(backoff: Backoff, retry: number, random = Math.random): number {
   const ceiling = Math.min(backoff.maxMs, backoff.firstMs * 2 ** Math.min(retry - 1, 30));
   return Math.round(ceiling / 2 + (ceiling / 2) * random());

@@ -38,9 +38,9 @@ const drainMs = 100;
 type BaseConfig = Static<TObject<typeof serviceSettings>>;
 
 /**
- * Runs one of our services until SIGTERM or SIGINT: reads its settings (exit 78 with every problem named), builds it,
- * listens on its public and internal port, and on the signal turns not ready, finishes what was accepted, and closes
- * everything in reverse order of building.
+ * Runs one of our services until SIGTERM or SIGINT: reads its settings (exit 78 with every problem named),
+ * builds it, listens on its public and internal port, and on the signal turns not ready, finishes what was
+ * accepted, and closes everything in reverse order of building.
  */
 export async function runService<T extends TObject>(
   service: Service<T>,

@@ -6,8 +6,8 @@ export function traceId(traceparent: string): string {
 }
 
 /**
- * The `traceparent` (W3C Trace Context, version 00) for work done on behalf of the given one: same trace and flags, a
- * span of its own. A missing or malformed parent starts a new trace.
+ * The `traceparent` (W3C Trace Context, version 00) for work done on behalf of the given one: same trace and
+ * flags, a span of its own. A missing or malformed parent starts a new trace.
  */
 export function newTraceparent(parent?: string | null): string {
   const span = randomHex(8);

@@ -12,8 +12,8 @@ export interface Traced {
 }
 
 /**
- * Sends spans by OTLP over HTTP (`<endpoint>/v1/traces`), in batches. Until it is called, and where no endpoint is
- * configured, spans cost nothing and only the trace context is handed on.
+ * Sends spans by OTLP over HTTP (`<endpoint>/v1/traces`), in batches. Until it is called, and where no
+ * endpoint is configured, spans cost nothing and only the trace context is handed on.
  */
 export async function startTracing(service: string, endpoint: string): Promise<{ close(): Promise<void> }> {
   // Loaded only here, since most installations on one machine export nothing and need the memory.

@@ -10,16 +10,20 @@ export function docsPage(document: OpenApiDocument): string {
       `<li><a href="#${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></a></li>`,
   );
   return `<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(document.info.title)}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(document.info.title)}</title>
 <style>${styles}</style><h1>${escapeHtml(document.info.title)}</h1><p>${escapeHtml(document.info.description)}
 Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p><ul>${contents.join("")}</ul>
 ${routes.map(({ path, method, operation }) => section(path, method, operation)).join("\n")}</html>`;
 }
 
-const styles = `body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
+const styles = `body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;
+color:#1b1f24}
 code,pre{font:14px/1.45 ui-monospace,monospace;background:#f4f6f8;border-radius:4px}code{padding:.1em .3em}
-pre{padding:1rem;overflow:auto}h2{margin-top:3rem;border-top:1px solid #d8dee4;padding-top:1rem;font-size:1.2rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;
+pre{padding:1rem;overflow:auto}h2{margin-top:3rem;border-top:1px solid #d8dee4;padding-top:1rem;
+font-size:1.2rem}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;
+padding:.3rem .6rem .3rem 0;
 border-bottom:1px solid #eaeef2}.access{color:#57606a}`;
 
 function section(path: string, method: string, operation: OpenApiOperation): string {
