@@ -3,8 +3,9 @@ import { claimKey, releaseKey, storeAccepted, storeAnswer } from "./idempotency.
 import { type RequestKey, replay, type StoredAnswer } from "./idempotency.ts";
 
 /**
- * Claims the request's key for what it is about to make, in the same transaction. Null when the request is the first
- * of its key, otherwise the first one's answer. Throws `idempotency_key_reused` or `idempotency_in_progress`.
+ * Claims the request's key for what it is about to make, in the same transaction. Null when the request is
+ * the first of its key, otherwise the first one's answer. Throws `idempotency_key_reused` or
+ * `idempotency_in_progress`.
  */
 export async function claimOnce(
   transaction: ISql,
