@@ -91,6 +91,10 @@ export async function runService<T extends TObject>(
     }
     logger.info({ port: base.PORT, pid: process.pid }, "listening");
   } catch (error) {
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${service.name}: ${error.message}\n`);
+      return shutDown("wrong configuration", 78);
+    }
     logger.error({ err: error }, "the service could not start");
     await shutDown("could not start", 1);
   }
