@@ -48,7 +48,7 @@ export function createScorer(deps: ScorePayments): Scorer {
   const ask = coalesce<Waiting, ScoreAnswer | null>({
     run: (waiting) => askFraud(deps, waiting),
     maxBatch: maxScoreBatch,
-    maxInFlight: 4,
+    maxInFlight: 2,
     isOutage: (error) => error instanceof DomainError && error.reason === "unavailable",
   });
 
