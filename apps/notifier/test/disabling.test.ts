@@ -45,13 +45,16 @@ async function fail(
 ) {
   const goal = (await read()).health.failed_messages + count;
   await notifier.consume(...Array.from({ length: count }, () => paymentSettled(owner)));
-  await eventually(async () => {
-    await database.sql`update endpoint_queue set paused_until = '-infinity' where tenant_id = ${owner.tenantId}`;
-    await database.sql`select refresh_queue(array(select endpoint_id from endpoint_queue
+  await eventually(
+    async () => {
+      await database.sql`update endpoint_queue set paused_until = '-infinity' where tenant_id = ${owner.tenantId}`;
+      await database.sql`select refresh_queue(array(select endpoint_id from endpoint_queue
       where tenant_id = ${owner.tenantId}), array[${owner.tenantId}], array[${owner.mode}])`;
-    notifier.worker?.wake();
-    return (await read()).health.failed_messages === goal;
-  });
+      notifier.worker?.wake();
+      return (await read()).health.failed_messages === goal;
+    },
+    { timeoutMs: 20_000 },
+  );
 }
 
 test("5 days and 10 messages without a success disable it, with warnings at 50 and 75 percent, and a probe after", async () => {

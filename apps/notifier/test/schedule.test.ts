@@ -127,13 +127,16 @@ test("ten failures in a row open the breaker: then one at a time, after a pause;
   await database.advance(61);
   notifier.worker?.wake();
   await eventually(async () => ((await queue())?.failures === 0 && (await queue())?.cap) || false);
-  await eventually(async () => {
-    await database.advance(40);
-    notifier.worker?.wake();
-    const { data } = (await notifier.call(owner, "GET", "/webhook-deliveries?status=delivered&limit=100"))
-      .body;
-    return data.length === 30;
-  });
+  await eventually(
+    async () => {
+      await database.advance(40);
+      notifier.worker?.wake();
+      const { data } = (await notifier.call(owner, "GET", "/webhook-deliveries?status=delivered&limit=100"))
+        .body;
+      return data.length === 30;
+    },
+    { timeoutMs: 25_000 },
+  );
   expect((await queue())?.cap).toBeGreaterThan(4);
   await notifier.stop();
   receiver.close();
