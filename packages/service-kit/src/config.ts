@@ -118,6 +118,24 @@ export function loadConfig<T extends TObject>(
   return values as Static<T>;
 }
 
+/** The secrets among a service's settings, and the passwords of its URLs: what no log line may show. */
+export function secretValues(settings: TObject, config: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(settings.properties).flatMap(([name, schema]) => {
+    const value = config[name];
+    if (schema.secret !== true || typeof value !== "string") return [];
+    const parts = schema.pattern === undefined ? value.split(/[,:]/) : passwordOf(value);
+    return parts.filter((part) => part.length >= leastSecret);
+  });
+}
+
+/** A shorter one would be found in words that are no secret. */
+const leastSecret = 8;
+
+function passwordOf(url: string): string[] {
+  const password = URL.canParse(url) ? new URL(url).password : "";
+  return password === "" ? [] : [password, decodeURIComponent(password)];
+}
+
 function readValue(schema: TSchema, raw: string): unknown {
   if (schema.type === "integer") return /^-?\d{1,15}$/.test(raw) ? Number(raw) : raw;
   if (schema.type === "boolean") return raw === "true" ? true : raw === "false" ? false : raw;

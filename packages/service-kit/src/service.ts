@@ -1,6 +1,6 @@
 import type { Static, TObject } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
-import { ConfigError, loadConfig, type serviceSettings } from "./config.ts";
+import { ConfigError, loadConfig, secretValues, type serviceSettings } from "./config.ts";
 import { type ReadinessCheck, withHealth } from "./health.ts";
 import { type Listener, listen } from "./listen.ts";
 import { createLogger, type Logger } from "./logging.ts";
@@ -49,7 +49,9 @@ export async function runService<T extends TObject>(
   const config = readConfig(service, env);
   // Every service's settings contain the kit's own.
   const base = config as BaseConfig;
-  const logger = createLogger(service.name, base.LOG_LEVEL);
+  const logger = createLogger(service.name, base.LOG_LEVEL, {
+    secrets: secretValues(service.settings, config),
+  });
   const metrics = new Metrics(service.name);
   const scope = new Scope(logger);
   let listeners: Listener[] = [];
