@@ -1,5 +1,5 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
-import { type TakeFlags, takeFlags } from "./flags/take-flags.ts";
+import { type TakeFlags, takeFlags } from "./payments/fraud/take-flags.ts";
 
 type Handlers = {
   readonly [T in "fraud.flagged"]: (events: readonly EventEnvelope<T>[]) => Promise<void>;

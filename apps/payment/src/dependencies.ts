@@ -1,18 +1,18 @@
+import type { Background } from "@payflow/service-kit/background.ts";
 import type { Database } from "@payflow/service-kit/database.ts";
 import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import type { Metrics } from "@payflow/service-kit/metrics.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
-import type { Background } from "./background.ts";
+import { StoreClock } from "@payflow/service-kit/store-clock.ts";
 import type { PaymentConfig } from "./config.ts";
-import { applyFlagsOf } from "./flags/take-flags.ts";
 import { findKey } from "./idempotency/idempotency.store.ts";
+import { createScorer } from "./payments/fraud/score-payment.ts";
+import { applyFlagsOf } from "./payments/fraud/take-flags.ts";
 import { paymentStore } from "./payments/payments.store.ts";
 import { withDeadline } from "./processor/deadline.ts";
 import type { Processor } from "./processor/processor.ts";
 import type { PaymentRow } from "./schema.ts";
-import { createScorer } from "./scoring/score-payment.ts";
-import { StoreClock } from "./store-clock.ts";
 
 /** What a process has opened, from which the use cases get what they need. */
 export interface Parts {

@@ -1,12 +1,12 @@
 import { consumerGroups } from "@payflow/contracts/events.ts";
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { createBackground } from "@payflow/service-kit/background.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
 import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { retry } from "@payflow/service-kit/retry.ts";
 import { runService } from "@payflow/service-kit/service.ts";
-import { createBackground } from "./background.ts";
 import { paymentSettings } from "./config.ts";
 import { consume, consumers } from "./consumers.ts";
 import { createDependencies } from "./dependencies.ts";

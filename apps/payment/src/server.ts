@@ -10,10 +10,10 @@ import { operationRoutes } from "./operations/operations.routes.ts";
 import type { CreatePayment } from "./payments/create-payment.ts";
 import { paymentRoutes } from "./payments/payments.routes.ts";
 import type { ReadPayments } from "./payments/read-payments.ts";
+import { type ReadSettlements, settlementRoutes } from "./payments/settlements/settlements.routes.ts";
 import type { CreateRefund } from "./refunds/create-refund.ts";
 import type { ReadRefunds } from "./refunds/read-refunds.ts";
 import { refundRoutes } from "./refunds/refunds.routes.ts";
-import { type ReadSettlements, settlementRoutes } from "./settlements/settlements.routes.ts";
 
 export const paymentGroup = "payment" satisfies ConsumerGroup;
 

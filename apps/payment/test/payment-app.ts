@@ -7,6 +7,7 @@ import {
 } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
+import { createBackground } from "@payflow/service-kit/background.ts";
 import { connectDatabase, type Database } from "@payflow/service-kit/database.ts";
 import type { Authenticator } from "@payflow/service-kit/http/access.ts";
 import { createInternalHttp } from "@payflow/service-kit/http/server.ts";
@@ -14,14 +15,13 @@ import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
 import { createLogger } from "@payflow/service-kit/logging.ts";
 import { Metrics } from "@payflow/service-kit/metrics.ts";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
-import { createBackground } from "../src/background.ts";
 import { createDependencies, type Parts } from "../src/dependencies.ts";
 import type { PaymentResponse } from "../src/payments/payments.contract.ts";
+import { settlementRoutes } from "../src/payments/settlements/settlements.routes.ts";
 import type { Processor } from "../src/processor/processor.ts";
 import { findCharges } from "../src/processor/simulated.store.ts";
 import { simulatedProcessor } from "../src/processor/simulated.ts";
 import { createServer } from "../src/server.ts";
-import { settlementRoutes } from "../src/settlements/settlements.routes.ts";
 import { type FraudServer, startFraud } from "./fraud-server.ts";
 
 const internalSecret = "internal-secret-for-tests-only-0123456789";

@@ -1,9 +1,9 @@
 import { type Sql, transact } from "@payflow/service-kit/database.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import { insertOutbox } from "@payflow/service-kit/outbox/outbox.ts";
-import { applyWaitingFlags } from "../flags/apply-flags.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import { allowAnew, answerRepeats } from "../idempotency/once.ts";
+import { applyWaitingFlags } from "../payments/fraud/apply-flags.ts";
 import { stateEvent } from "../payments/payment-events.ts";
 import { paymentResponse } from "../payments/payments.contract.ts";
 import {

@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from "@payflow/service-kit/database.ts";
+import { toRow } from "@payflow/service-kit/rows.ts";
 import type { PaymentStatus } from "../payments/payment.ts";
-import { toRow } from "../rows.ts";
 import { type OperationRow, operation, type PaymentRow, payment } from "../schema.ts";
 import type { OperationKind } from "./operation.ts";
 

@@ -1,7 +1,7 @@
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
+import type { StoreClock } from "@payflow/service-kit/store-clock.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import type { PaymentRow } from "../schema.ts";
-import type { StoreClock } from "../store-clock.ts";
 import { conclude, type PaymentOutcome, type Scoring } from "./conclude.ts";
 import type { Decision } from "./payment.ts";
 import { type EventCause, stateEvent } from "./payment-events.ts";

@@ -2,10 +2,10 @@ import type { Sql } from "@payflow/service-kit/database.ts";
 import { type ChargePayment, chargePayment } from "../payments/charge-payment.ts";
 import { type PaymentOutcome, type Scoring, scoringOf } from "../payments/conclude.ts";
 import { type FinishPayment, finishPayment } from "../payments/finish-payment.ts";
+import type { Scorer } from "../payments/fraud/score-payment.ts";
 import type { Decision } from "../payments/payment.ts";
 import { type Inquiry, OutcomeUnknown } from "../processor/processor.ts";
 import type { PaymentRow } from "../schema.ts";
-import type { Scorer } from "../scoring/score-payment.ts";
 import type { Hold } from "./hold.ts";
 import { hasWaitingBlock, noteLateJudgement } from "./recovery.store.ts";
 

@@ -1,6 +1,6 @@
 import type { Sql } from "@payflow/service-kit/database.ts";
+import { toRow } from "@payflow/service-kit/rows.ts";
 import type { Decision } from "../payments/payment.ts";
-import { toRow } from "../rows.ts";
 import { type PaymentRow, payment } from "../schema.ts";
 
 /** Takes up payments left `processing` whose lease is over or whose inquiry is due; each gets a new fence. */

@@ -1,7 +1,7 @@
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import type { Metrics } from "@payflow/service-kit/metrics.ts";
-import { flagLane, type TakeFlags } from "../flags/take-flags.ts";
 import { expiryLane, type OperationLanes, operationLane } from "../operations/operation-lanes.ts";
+import { flagLane, type TakeFlags } from "../payments/fraud/take-flags.ts";
 import { type RefundLane, refundLane } from "../refunds/refund-lane.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
 import { type PaymentLane, paymentLane } from "./payment-lane.ts";

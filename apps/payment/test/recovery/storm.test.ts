@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
-import { takeFlags } from "../../src/flags/take-flags.ts";
+import { takeFlags } from "../../src/payments/fraud/take-flags.ts";
 import { OutcomeUnknown, type Processor } from "../../src/processor/processor.ts";
 import type { TestTenant } from "../payment-app.ts";
 import { recoveryOf, startRecoveryApp } from "./recovery-app.ts";

@@ -11,8 +11,8 @@ import { coalesce } from "@payflow/service-kit/coalesce.ts";
 import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import type { Metrics } from "@payflow/service-kit/metrics.ts";
-import type { Scoring } from "../payments/conclude.ts";
-import type { PaymentRow } from "../schema.ts";
+import type { PaymentRow } from "../../schema.ts";
+import type { Scoring } from "../conclude.ts";
 
 export interface ScorePayments {
   readonly fraud: InternalClient;

@@ -1,5 +1,5 @@
-import type { OperationKind } from "../operations/operation.ts";
-import { type Decision, decisions, type PaymentStatus } from "../payments/payment.ts";
+import type { OperationKind } from "../../operations/operation.ts";
+import { type Decision, decisions, type PaymentStatus } from "../payment.ts";
 
 /** What a late `fraud.flagged` asks for. */
 export interface LateFlag {

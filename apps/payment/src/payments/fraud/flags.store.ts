@@ -1,7 +1,7 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import type { Sql, TransactionSql } from "@payflow/service-kit/database.ts";
-import type { OperationKind } from "../operations/operation.ts";
-import type { Decision, PaymentStatus } from "../payments/payment.ts";
+import type { OperationKind } from "../../operations/operation.ts";
+import type { Decision, PaymentStatus } from "../payment.ts";
 import type { LateFlag } from "./late-flag.ts";
 
 /**

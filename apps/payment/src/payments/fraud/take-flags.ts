@@ -1,6 +1,6 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { type Sql, transact } from "@payflow/service-kit/database.ts";
-import type { Lane } from "../recovery/lanes.ts";
+import type { Lane } from "../../recovery/lanes.ts";
 import { applyWaitingFlags } from "./apply-flags.ts";
 import { insertFlags, takeOverdue } from "./flags.store.ts";
 

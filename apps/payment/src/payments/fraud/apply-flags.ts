@@ -1,6 +1,6 @@
 import type { TransactionSql } from "@payflow/service-kit/database.ts";
-import { openFlagVoid } from "../operations/open-void.ts";
-import { newRefundId, reserveRefund } from "../refunds/reserve-refund.ts";
+import { openFlagVoid } from "../../operations/open-void.ts";
+import { newRefundId, reserveRefund } from "../../refunds/reserve-refund.ts";
 import { lockFlagged, markApplied, noteLateDecision, waitingFlags } from "./flags.store.ts";
 import { type FlagEffect, flagEffect, leadingFlag, stricter } from "./late-flag.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { decisions, paymentStatuses } from "../payments/payment.ts";
+import { decisions, paymentStatuses } from "../payment.ts";
 import { flagEffect, leadingFlag, stricter } from "./late-flag.ts";
 
 test("what a late flag does follows from its decision and the payment's state alone", () => {

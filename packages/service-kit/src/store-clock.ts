@@ -1,5 +1,5 @@
-import { pause } from "@payflow/service-kit/retry.ts";
 import type { Sql } from "postgres";
+import { pause } from "./retry.ts";
 
 const everyMs = 30_000;
 /** Between two tries while PostgreSQL is away. */
