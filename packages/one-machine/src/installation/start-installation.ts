@@ -5,6 +5,7 @@ import { releasePortBase, reservePortBase } from "../processes/ports.ts";
 import type { Platform } from "./apps.ts";
 import { cacheRedisUrl, databaseUrl, durableRedisUrl } from "./environment.ts";
 import { Installation } from "./installation.ts";
+import { findLoggedSecrets } from "./logged-secrets.ts";
 import { removeState } from "./remove-state.ts";
 import type { Secrets } from "./secrets.ts";
 import { makeStateFolder } from "./state.ts";
@@ -42,7 +43,10 @@ export interface RunningInstallation {
   databaseUrl(name: string, as: "service" | "owner" | "superuser"): string;
   readonly cacheRedisUrl: string;
   readonly durableRedisUrl: string;
-  /** Ends everything; removes the state folder unless the caller brought it. */
+  /**
+   * Ends everything; removes the state folder unless the caller brought it. Throws when a secret stands in a log:
+   * so every test, benchmark and demo watches over that.
+   */
   stop(): Promise<void>;
 }
 
@@ -71,7 +75,9 @@ export async function startInstallation(options: StartOptions = {}): Promise<Run
   }
   return describe(installation, async () => {
     await installation.stop();
+    const found = findLoggedSecrets(state, installation.secrets);
     discard();
+    if (found.length > 0) throw new Error(`Secrets stand in the logs:\n${found.join("\n")}`);
   });
 }
 
