@@ -38,8 +38,9 @@ begin
   return v_dropped;
 end $$;
 --> statement-breakpoint
--- Cancels a bounded number of deliveries that wait for endpoints which were deleted; returns how many.
-create function cancel_orphans(p_limit integer) returns integer
+-- Cancels a bounded number of deliveries that wait for endpoints which were deleted, or have been disabled for
+-- p_days; returns how many.
+create function cancel_orphans(p_limit integer, p_days integer) returns integer
 language plpgsql as $$
 declare
   v_canceled integer;
@@ -48,7 +49,8 @@ begin
     select q.delivery_id, q.tenant_id, q.mode
       from endpoint e
       join delivery_queue q on q.endpoint_id = e.id
-     where e.deleted_at is not null and q.lease is null
+     where not e.enabled and q.lease is null
+       and (e.deleted_at is not null or e.disabled_at < now() - make_interval(days => p_days))
      limit p_limit for update of q skip locked
   ), unqueued as (
     delete from delivery_queue q using orphan o where q.delivery_id = o.delivery_id
@@ -85,7 +87,7 @@ begin
   return v_last;
 end $$;
 --> statement-breakpoint
-create index endpoint_deleted on endpoint (id) where deleted_at is not null;
+create index endpoint_closed on endpoint (id) where not enabled;
 --> statement-breakpoint
 alter table endpoint_queue set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 --> statement-breakpoint

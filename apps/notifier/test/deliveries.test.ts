@@ -186,7 +186,7 @@ test("what waits for a deleted endpoint is canceled and never sent", async () =>
   const endpointId = await addEndpoint(owner);
   const { event, delivery } = await attempted(owner);
   await notifier.call(owner, "DELETE", `/webhook-endpoints/${endpointId}`);
-  expect(await notifier.upkeep.cancelOrphans(100)).toBe(1);
+  expect(await notifier.upkeep.cancelOrphans(100, 30)).toBe(1);
   expect((await list(owner, "?status=canceled")).data).toMatchObject([{ delivery_id: delivery.delivery_id }]);
   await database.advance(86_400);
   notifier.worker?.wake();

@@ -199,6 +199,19 @@ test("a rotation shows the new secret and when the old one ends", async () => {
   }
 });
 
+test("a test and a resend take no body but an empty one", async () => {
+  const owner = newOwner();
+  const { body } = await create(owner);
+  const path = `/webhook-endpoints/${body.endpoint_id}/test`;
+  expect((await notifier.call(owner, "POST", path, {})).status).toBe(202);
+  for (const wrong of [{ event: "payment.settled" }, [], 7, null]) {
+    expect((await notifier.call(owner, "POST", path, wrong)).body.code).toBe("invalid_request");
+    expect(
+      (await notifier.call(owner, "POST", `/webhook-deliveries/${newId("dlv")}/resend`, wrong)).body.code,
+    ).toBe("invalid_request");
+  }
+});
+
 test("a disabled endpoint is not tested", async () => {
   const owner = newOwner();
   const { body } = await create(owner, { ...wanted, enabled: false });

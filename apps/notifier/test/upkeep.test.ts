@@ -91,12 +91,17 @@ test("finished messages go after 30 days with their deliveries; what still waits
     return [row?.messages, row?.deliveries];
   };
   await database.advance(29.9 * day);
+  expect(await notifier.upkeep.cancelOrphans(100, 30)).toBe(0);
   await clean(notifier.upkeep, running);
   expect(await count(owner)).toEqual([20, 20]);
   await database.advance(0.2 * day);
   await clean(notifier.upkeep, running);
   expect(await count(owner)).toEqual([0, 0]);
   expect(await count(waiting)).toEqual([1, 1]);
+  // Its endpoint has been disabled for thirty days now.
+  expect(await notifier.upkeep.cancelOrphans(100, 30)).toBe(1);
+  const { data } = (await notifier.call(waiting, "GET", "/webhook-deliveries?status=canceled")).body;
+  expect(data).toHaveLength(1);
   receiver.close();
 });
 

@@ -4,6 +4,7 @@ import {
   DeliveriesResponse,
   DeliveryWithAttemptsResponse,
   ListDeliveriesQuery,
+  NoBody,
 } from "./deliveries.contract.ts";
 import { listDeliveries, type ReadDeliveries, readDelivery } from "./read-deliveries.ts";
 import { type ResendDelivery, resendDelivery } from "./resend-delivery.ts";
@@ -38,6 +39,7 @@ export const deliveriesRoutes = (http: Http, deps: DeliveriesRoutes) =>
       },
       {
         access: "webhooks:write",
+        body: NoBody,
         detail: operation({
           summary: "Send a delivery again",
           description: "It is due at once and begins a new schedule; the `webhook-id` stays the event's id.",

@@ -9,6 +9,7 @@ import {
   EndpointsResponse,
   ListEndpointsQuery,
   NewEndpointResponse,
+  NoBody,
   RotatedSecretResponse,
   RotateSecretBody,
   TestDeliveryResponse,
@@ -114,6 +115,7 @@ const secretRoutes = (http: Http, deps: EndpointsRoutes) =>
       },
       {
         access: "webhooks:write",
+        body: NoBody,
         detail: operation({
           summary: "Send a test event",
           description: "Queues a signed `webhook.test` event; read its delivery to see what came of it.",

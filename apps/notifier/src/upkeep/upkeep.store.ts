@@ -51,9 +51,9 @@ export function createUpkeepStore(sql: Sql) {
       return row?.dropped ?? 0;
     },
 
-    /** Cancels up to `limit` deliveries of deleted endpoints; returns how many. */
-    async cancelOrphans(limit: number): Promise<number> {
-      const [row] = await sql<{ canceled: number }[]>`select cancel_orphans(${limit}) as canceled`;
+    /** Cancels up to `limit` deliveries of endpoints deleted, or disabled for `days`; returns how many. */
+    async cancelOrphans(limit: number, days: number): Promise<number> {
+      const [row] = await sql<{ canceled: number }[]>`select cancel_orphans(${limit}, ${days}) as canceled`;
       return row?.canceled ?? 0;
     },
 

@@ -9,7 +9,9 @@ export interface Upkeep {
   stop(): Promise<void>;
 }
 
-/** How long attempts, and messages with their finished deliveries, are kept. */
+/**
+ * How long attempts, messages with their finished deliveries, and what waits for disabled endpoints are kept.
+ */
 export const keptDays = 30;
 
 const rounds = { tickMs: 10_000, cleanEveryMs: 10 * 60_000, partitionsEveryMs: 60 * 60_000 };
@@ -32,7 +34,7 @@ export function startUpkeep(deps: ProbeEndpoints): Upkeep {
       await deps.upkeep.makePartitions();
       due.partitions = performance.now() + rounds.partitionsEveryMs;
     }
-    while ((await deps.upkeep.cancelOrphans(batch)) === batch && !ending.signal.aborted);
+    while ((await deps.upkeep.cancelOrphans(batch, keptDays)) === batch && !ending.signal.aborted);
     await probeEndpoints(deps);
     if (performance.now() >= due.cleaning) {
       due.cleaning = performance.now() + rounds.cleanEveryMs;
