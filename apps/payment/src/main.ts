@@ -106,7 +106,7 @@ await runService(
           adminToken: config.ADMIN_TOKEN,
         }),
         internalApp: createInternalServer({ ...deps, bus, internalSecret }),
-        readiness: [{ name: "postgresql", check: () => database.sql`select 1` }],
+        readiness: [{ name: "postgresql", check: () => deps.payments.ping() }],
       };
     },
   },

@@ -34,9 +34,9 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, precisio
 const minor = (name: string) => bigint(name, { mode: "number" });
 
 /**
- * Who may work on an open row, and until when. `due_at` is the end of the holder's lease, or the time of the next
- * inquiry or expiry when nobody holds it; null when nothing is left to do. Each take-over adds one to `fence`, and
- * whoever finishes must still know the present fence.
+ * Who may work on an open row, and until when. `due_at` is the end of the holder's lease, or the time of the
+ * next inquiry or expiry when nobody holds it; null when nothing is left to do. Each take-over adds one to
+ * `fence`, and whoever finishes must still know the present fence.
  */
 const held = {
   fence: integer().notNull().default(1),
@@ -196,8 +196,8 @@ export const refund = pgTable(
 export type RefundRow = typeof refund.$inferSelect;
 
 /**
- * One row for each request that carried an Idempotency-Key and was not refused. The id is a digest of tenant, mode,
- * path and key; the answer is null while the first request is open.
+ * One row for each request that carried an Idempotency-Key and was not refused. The id is a digest of tenant,
+ * mode, path and key; the answer is null while the first request is open.
  */
 export const idempotency = pgTable(
   "idempotency",

@@ -6,8 +6,8 @@ const everyMs = 30_000;
 const againMs = 1_000;
 
 /**
- * The store's time, told from this process's monotonic clock: rows made here carry times that agree with those
- * PostgreSQL sets itself, even where the machine's wall clock jumps.
+ * The store's time, told from this process's monotonic clock: rows made here carry times that agree with
+ * those PostgreSQL sets itself, even where the machine's wall clock jumps.
  */
 export class StoreClock {
   readonly #sql: Sql;

@@ -17,7 +17,9 @@ const everyMs = 10 * 60_000;
 /** Between two batches, so that deleting never takes the disk from payments. */
 const restMs = 50;
 
-/** Deletes answers older than `days`, in small batches and on one replica at a time; how many were deleted. */
+/**
+ * Deletes answers older than `days`, in small batches and on one replica at a time; how many were deleted.
+ */
 export async function forgetAnswers(
   deps: ForgetAnswers,
   holder: string,

@@ -1,28 +1,16 @@
 import type { ISql } from "postgres";
-import type { KnownRequest, RequestKey, StoredAnswer } from "./idempotency.ts";
-
-/** A row as the driver gives it. */
-export interface KnownRow {
-  readonly subject: string;
-  readonly fingerprint: Uint8Array;
-  readonly status: StoredAnswer["status"] | null;
-  readonly answer: string | null;
-}
-
-/** The stored row as what is known of a request. */
-export function toKnown(row: KnownRow): KnownRequest {
-  const { status, answer } = row;
-  return {
-    subject: row.subject,
-    fingerprint: row.fingerprint,
-    answer: status === null || answer === null ? null : { status, body: answer },
-  };
-}
+import {
+  type KnownRequest,
+  type KnownRow,
+  type RequestKey,
+  type StoredAnswer,
+  toKnown,
+} from "./idempotency.ts";
 
 /**
- * Claims a key for `subject` within the caller's transaction: null when it is now this request's, otherwise what the
- * first request left. The look-up is a second statement: one statement would look with the snapshot from before it
- * waited for a concurrent request, and miss that row.
+ * Claims a key for `subject` within the caller's transaction: null when it is now this request's, otherwise
+ * what the first request left. The look-up is a second statement: one statement would look with the snapshot
+ * from before it waited for a concurrent request, and miss that row.
  */
 export async function claimKey(
   transaction: ISql,
@@ -53,7 +41,9 @@ export async function storeAccepted(sql: ISql, id: string, body: string): Promis
   await sql`update idempotency set status = 202, answer = ${body} where id = ${id} and status is null`;
 }
 
-/** Forgets a key whose request was refused after all: refusals are not stored, so that it may be tried again. */
+/**
+ * Forgets a key whose request was refused after all: refusals are not stored, so that it may be tried again.
+ */
 export async function releaseKey(transaction: ISql, id: string): Promise<void> {
   await transaction`delete from idempotency where id = ${id}`;
 }

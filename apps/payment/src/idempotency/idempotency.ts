@@ -26,6 +26,24 @@ export interface KnownRequest {
   readonly answer: StoredAnswer | null;
 }
 
+/** A row as the driver gives it. */
+export interface KnownRow {
+  readonly subject: string;
+  readonly fingerprint: Uint8Array;
+  readonly status: StoredAnswer["status"] | null;
+  readonly answer: string | null;
+}
+
+/** The stored row as what is known of a request. */
+export function toKnown(row: KnownRow): KnownRequest {
+  const { status, answer } = row;
+  return {
+    subject: row.subject,
+    fingerprint: row.fingerprint,
+    answer: status === null || answer === null ? null : { status, body: answer },
+  };
+}
+
 const wellFormedKey = /^[!-~]{1,255}$/;
 
 /** The key of a request. Throws `idempotency_key_required` when the header is missing or malformed. */
@@ -72,8 +90,8 @@ export function changedFields(first: Uint8Array, now: Uint8Array, fields: readon
 }
 
 /**
- * The first answer, for a request whose key was used before. Throws `idempotency_key_reused` for another body and
- * `idempotency_in_progress` while the first request is open.
+ * The first answer, for a request whose key was used before. Throws `idempotency_key_reused` for another body
+ * and `idempotency_in_progress` while the first request is open.
  */
 export function replay(known: KnownRequest, key: RequestKey): StoredAnswer {
   const changed = changedFields(known.fingerprint, key.fingerprint, key.fields);

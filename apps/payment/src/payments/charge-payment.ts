@@ -10,8 +10,9 @@ export interface ChargePayment {
 }
 
 /**
- * Asks the processor for the money, with the payment's own key; a payment under review is authorized only, a blocked
- * one not even that. Null when nobody knows what the processor did, or when the hold ends too soon to ask it.
+ * Asks the processor for the money, with the payment's own key; a payment under review is authorized only, a
+ * blocked one not even that. Null when nobody knows what the processor did, or when the hold ends too soon to
+ * ask it.
  */
 export async function chargePayment(
   deps: ChargePayment,

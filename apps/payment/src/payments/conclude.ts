@@ -14,8 +14,9 @@ export interface Scoring {
 export type PaymentOutcome = ChargeOutcome | { readonly kind: "blocked" };
 
 /**
- * The payment as it stands after the attempt. What the processor did is the truth: a capture is `succeeded` and a
- * refusal `failed`, whatever fraud said. An authorization of a payment that captures by itself can only mean a review.
+ * The payment as it stands after the attempt. What the processor did is the truth: a capture is `succeeded`
+ * and a refusal `failed`, whatever fraud said. An authorization of a payment that captures by itself can only
+ * mean a review.
  */
 export function conclude(
   payment: PaymentRow,

@@ -71,7 +71,10 @@ export async function createPayment(
   return { answer: accepted, isReplay: false };
 }
 
-/** Scores, charges and finishes a payment that this process holds; the answer, 202 where its end is left to recovery. */
+/**
+ * Scores, charges and finishes a payment that this process holds; the answer, 202 where its end is left to
+ * recovery.
+ */
 async function takePayment(
   deps: CreatePayment,
   row: PaymentRow,

@@ -23,8 +23,8 @@ export interface FinishedPayment {
 }
 
 /**
- * Ends `processing`: state, the answer for repeats and the event in one transaction. Null when somebody with a later
- * fence has taken the payment over; nothing is changed then.
+ * Ends `processing`: state, the answer for repeats and the event in one transaction. Null when somebody with
+ * a later fence has taken the payment over; nothing is changed then.
  */
 export async function finishPayment(
   deps: FinishPayment,

@@ -120,7 +120,10 @@ export function errorOf(row: PaymentRow): { code: string; message: string } | nu
   return row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? "" };
 }
 
-/** The answer to the request that made the payment: 202 while it is open, 402 when no money will come, else 201. */
+/**
+ * The answer to the request that made the payment: 202 while it is open, 402 when no money will come, else
+ * 201.
+ */
 export function renderAnswer(row: PaymentRow): StoredAnswer {
   return { status: answerStatus(row), body: JSON.stringify(paymentResponse(row)) };
 }

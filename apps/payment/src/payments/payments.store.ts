@@ -3,8 +3,14 @@ import { unavailable } from "@payflow/contracts/errors.ts";
 import { coalesce } from "@payflow/service-kit/coalesce.ts";
 import { type Database, isOutage, transact } from "@payflow/service-kit/database.ts";
 import { and, desc, eq, gte, lt, type SQL, sql as text } from "drizzle-orm";
-import { type KnownRow, storeAccepted, toKnown } from "../idempotency/idempotency.store.ts";
-import type { KnownRequest, RequestKey, StoredAnswer } from "../idempotency/idempotency.ts";
+import {
+  type KnownRequest,
+  type KnownRow,
+  type RequestKey,
+  type StoredAnswer,
+  toKnown,
+} from "../idempotency/idempotency.ts";
+import { answerRepeatsMeanwhile } from "../idempotency/once.ts";
 import { type PaymentRow, payment } from "../schema.ts";
 import type { Decision, PaymentStatus } from "./payment.ts";
 
@@ -37,10 +43,15 @@ export interface PaymentStore {
   claim(request: PaymentClaim): Promise<KnownRequest | null>;
   /** Null when the fence is no longer the caller's: then nothing was changed. */
   finish(ending: PaymentEnding): Promise<Ended | null>;
-  /** Leaves an open payment to recovery, first due after `dueMs`. False when the fence is no longer the caller's. */
+  /**
+   * Leaves an open payment to recovery, first due after `dueMs`. False when the fence is no longer the
+   * caller's.
+   */
   postpone(row: PaymentRow, answer: StoredAnswer, dueMs: number): Promise<boolean>;
   find(owner: Owner, id: string): Promise<PaymentRow | null>;
   list(owner: Owner, filter: PaymentFilter): Promise<PaymentRow[]>;
+  /** Throws while PostgreSQL is away. */
+  ping(): Promise<unknown>;
 }
 
 /** Whose payments: taken from the key alone. */
@@ -97,6 +108,7 @@ export function paymentStore(database: Database, options: PaymentStoreOptions): 
       return row ?? null;
     },
     list: (owner, filter) => list(database, owner, filter),
+    ping: () => database.sql`select 1`,
   };
 }
 
@@ -152,13 +164,14 @@ async function postpone(
   return transact(sql, async (transaction) => {
     const kept = await transaction`
       update payment
-         set due_at = clock_timestamp() + ${dueMs} * interval '1 millisecond', fraud_decision = ${row.fraudDecision},
-             fraud_score = ${row.fraudScore}, fraud_rules = ${row.fraudRules},
+         set due_at = clock_timestamp() + ${dueMs} * interval '1 millisecond',
+             fraud_decision = ${row.fraudDecision}, fraud_score = ${row.fraudScore},
+             fraud_rules = ${row.fraudRules},
              scoring_source = ${row.scoringSource}
        where id = ${row.id} and fence = ${row.fence} and status = 'processing'
       returning id`;
     if (kept.length === 0) return false;
-    await storeAccepted(transaction, row.idempotencyKey, answer.body);
+    await answerRepeatsMeanwhile(transaction, row.idempotencyKey, answer.body);
     return true;
   });
 }

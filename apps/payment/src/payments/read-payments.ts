@@ -10,7 +10,9 @@ export interface ReadPayments {
   readonly cursors: Cursors;
 }
 
-/** One payment of the tenant's. Throws `not_found`, also for a malformed id and for the other mode's payments. */
+/**
+ * One payment of the tenant's. Throws `not_found`, also for a malformed id and for the other mode's payments.
+ */
 export async function getPayment(deps: ReadPayments, owner: Owner, id: string): Promise<PaymentResponse> {
   const row = isId("pay", id) ? await deps.payments.find(owner, id) : null;
   if (row === null) throw new DomainError("not_found");

@@ -43,16 +43,17 @@ export interface AmountCall extends FollowUpCall {
 }
 
 /**
- * The processor's answer was lost or is late: nobody knows yet what it did. Never a failed payment; an inquiry by
- * the call's key tells the truth later.
+ * The processor's answer was lost or is late: nobody knows yet what it did. Never a failed payment; an
+ * inquiry by the call's key tells the truth later.
  */
 export class OutcomeUnknown extends Error {
   override readonly name = "OutcomeUnknown";
 }
 
 /**
- * The one seam to whoever moves the money. Each call has a key of its own and is idempotent by it. Each throws
- * `OutcomeUnknown` when no answer came within the deadline; so does `inquire` when the processor is away.
+ * The one seam to whoever moves the money. Each call has a key of its own and is idempotent by it. Each
+ * throws `OutcomeUnknown` when no answer came within the deadline; so does `inquire` when the processor is
+ * away.
  */
 export interface Processor {
   /** Whether a payment may name this payment method. */
@@ -64,6 +65,9 @@ export interface Processor {
   void(call: FollowUpCall): Promise<FollowUpOutcome>;
   /** Gives back part or all of what was captured. */
   refund(call: AmountCall): Promise<FollowUpOutcome>;
-  /** What the call with that key did: of `authorize` captured, authorized or failed; of the others done or failed. */
+  /**
+   * What the call with that key did: of `authorize` captured, authorized or failed; of the others done or
+   * failed.
+   */
   inquire(key: string): Promise<Inquiry>;
 }

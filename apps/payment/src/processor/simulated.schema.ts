@@ -14,8 +14,8 @@ import {
 const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 
 /**
- * The simulated processor's journal of charges: one row for each key ever used to authorize, with what became of it.
- * `calls` counts how often the key was used; only the first had an effect.
+ * The simulated processor's journal of charges: one row for each key ever used to authorize, with what became
+ * of it. `calls` counts how often the key was used; only the first had an effect.
  */
 export const charge = pgTable(
   "charge",

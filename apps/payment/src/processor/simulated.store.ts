@@ -26,14 +26,18 @@ export interface NewCharge extends AuthorizeCall {
   readonly errorCode: string | null;
 }
 
-/** Records charges of different keys in one commit; a key known already keeps its effect and counts one call more. */
+/**
+ * Records charges of different keys in one commit; a key known already keeps its effect and counts one call
+ * more.
+ */
 export async function recordCharges(sql: Sql, charges: readonly NewCharge[]): Promise<ChargeRow[]> {
   return sql<ChargeRow[]>`
     insert into charge (key, amount, currency, payment_method, is_capture, error_code)
     select key, amount, currency, payment_method, is_capture::boolean, error_code from unnest(
       ${charges.map((one) => one.key)}::text[], ${charges.map((one) => one.amount)}::bigint[],
       ${charges.map((one) => one.currency)}::text[], ${charges.map((one) => one.paymentMethod)}::text[],
-      ${charges.map((one) => (one.capture ? 1 : 0))}::integer[], ${charges.map((one) => one.errorCode)}::text[])
+      ${charges.map((one) => (one.capture ? 1 : 0))}::integer[],
+      ${charges.map((one) => one.errorCode)}::text[])
       as new (key, amount, currency, payment_method, is_capture, error_code)
     on conflict (key) do update set calls = charge.calls + 1
     returning key, amount::float8, payment_method, is_capture, error_code, calls`;
@@ -52,8 +56,9 @@ export interface ChargeHistory {
 }
 
 /**
- * Records a follow-up after `judge` has said what becomes of it (an error code, or null), with the charge locked so
- * that of two opposite ones the later sees the earlier. A key known already is answered from its row.
+ * Records a follow-up after `judge` has said what becomes of it (an error code, or null), with the charge
+ * locked so that of two opposite ones the later sees the earlier. A key known already is answered from its
+ * row.
  */
 export async function recordFollowUp(
   sql: Sql,

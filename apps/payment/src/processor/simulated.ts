@@ -55,9 +55,9 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
 export const simulatedPaymentMethods = Object.keys(behaviours);
 
 /**
- * A processor for development and tests, with a durable journal in a database of its own: what it did survives any
- * crash and is shared by all replicas, so that a second charge would show. Where a payment method loses the answer
- * or delays it, the effect has been recorded before.
+ * A processor for development and tests, with a durable journal in a database of its own: what it did
+ * survives any crash and is shared by all replicas, so that a second charge would show. Where a payment
+ * method loses the answer or delays it, the effect has been recorded before.
  */
 export function simulatedProcessor(simulation: Simulation): Processor {
   const { sql } = simulation;

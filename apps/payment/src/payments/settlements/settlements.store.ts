@@ -14,7 +14,10 @@ export interface SettlementRange {
   readonly limit: number;
 }
 
-/** Payments and refunds that were settled in the range, by time and id; one more than `limit` where there is more. */
+/**
+ * Payments and refunds that were settled in the range, by time and id; one more than `limit` where there is
+ * more.
+ */
 export async function listSettlements(sql: Sql, range: SettlementRange): Promise<SettlementRow[]> {
   const start = range.after?.settledAt ?? range.from ?? "-infinity";
   const end = range.to ?? "infinity";
@@ -27,13 +30,15 @@ export async function listSettlements(sql: Sql, range: SettlementRange): Promise
                 amount_captured::float8 as amount, status, settled_at
            from payment
           where settled_at is not null and settled_at >= ${start}::text::timestamptz
-            and settled_at < ${end}::text::timestamptz and (settled_at, id) > (${start}::text::timestamptz, ${afterId})
+            and settled_at < ${end}::text::timestamptz
+            and (settled_at, id) > (${start}::text::timestamptz, ${afterId})
           order by settled_at, id limit ${count})
         union all
         (select 'refund', id, payment_id, tenant_id, mode, currency, amount::float8, status, settled_at
            from refund
           where settled_at is not null and settled_at >= ${start}::text::timestamptz
-            and settled_at < ${end}::text::timestamptz and (settled_at, id) > (${start}::text::timestamptz, ${afterId})
+            and settled_at < ${end}::text::timestamptz
+            and (settled_at, id) > (${start}::text::timestamptz, ${afterId})
           order by settled_at, id limit ${count})
       ) as settled order by settled_at, id limit ${count}`,
   );
@@ -53,8 +58,9 @@ export async function findSettlements(sql: Sql, ids: readonly string[]): Promise
 }
 
 /**
- * Until when everything settled has left the outbox. A waiting row was stamped before it was inserted, by at most the
- * time a statement may take; it is looked for after the listing, so that whatever the listing shows is counted here.
+ * Until when everything settled has left the outbox. A waiting row was stamped before it was inserted, by at
+ * most the time a statement may take; it is looked for after the listing, so that whatever the listing shows
+ * is counted here.
  */
 export async function publishedUntil(sql: Sql): Promise<string> {
   const [row] = await sql<{ until: string | Date }[]>`
