@@ -37,7 +37,8 @@ function testJob(name: string, files: readonly string[]): Job {
   const paths = files.map((file) => `./${file}`);
   return {
     name,
-    command: [process.execPath, "test", ...paths],
+    // The time-out in bunfig.toml is that of tests; only the flag's holds for their hooks too.
+    command: [process.execPath, "test", "--timeout", "30000", ...paths],
     kind: "tests",
     isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
   };

@@ -10,7 +10,8 @@ test("a secret in any log is found and named by file and line, not by its value"
   try {
     mkdirSync(path.join(state, "logs"));
     const secrets = loadSecrets(state, [{ name: "payment", migrations: "none" }]);
-    const write = (lines: string[]) => writeFileSync(path.join(state, "logs/payment-1.log"), lines.join("\n"));
+    const write = (lines: string[]) =>
+      writeFileSync(path.join(state, "logs/payment-1.log"), lines.join("\n"));
     write(["listening", `installation ${secrets.installationId}`, "the key pfk_live_[secret]"]);
     expect(findLoggedSecrets(state, secrets)).toEqual([]);
     const key = `pfk_test_${"0".repeat(38)}`;

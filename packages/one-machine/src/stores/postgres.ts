@@ -46,7 +46,8 @@ const serverSettings: Readonly<Record<string, string>> = {
   synchronous_commit: "on",
   log_checkpoints: "off",
   log_line_prefix: "%m [%p] %u@%d ",
-  // A refused statement, its parameters and the row in its DETAIL hold what tenants sent, and sometimes a password.
+  // A refused statement, its parameters and the row in its DETAIL hold what tenants sent, and sometimes a
+  // password.
   log_error_verbosity: "terse",
   log_min_error_statement: "panic",
   log_parameter_max_length: "0",
