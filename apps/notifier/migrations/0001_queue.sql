@@ -186,8 +186,12 @@ create function finish_attempts(
 returns table (endpoint_id text, tenant_id text, mode text, notice text)
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
+declare
+  v_now timestamptz;
 begin
   perform lock_tenants(p_tenant, p_mode);
+  -- Not the transaction's beginning: another one may have got the lock in between, and its times come first.
+  v_now := clock_timestamp();
   with result as materialized (
     select * from unnest(p_delivery, p_lease, p_number, p_started, p_duration, p_status, p_error, p_address,
                          p_response, p_outcome, p_offset, p_least, p_hold)
@@ -209,17 +213,17 @@ begin
     delete from delivery_queue q using held h where q.delivery_id = h.delivery_id and h.outcome <> 'retry'
   ), again as (
     update delivery_queue q
-       set lease = null, lease_until = null, last_attempt_at = now(),
+       set lease = null, lease_until = null, last_attempt_at = v_now,
            due = greatest(h.first_attempt_at + make_interval(secs => h.offset_s),
-                          now() + make_interval(secs => h.least_s))
+                          v_now + make_interval(secs => h.least_s))
       from held h where q.delivery_id = h.delivery_id and h.outcome = 'retry'
   ), recorded as (
     update delivery d
        set attempts = h.number, first_attempt_at = coalesce(d.first_attempt_at, h.first_attempt_at),
            last_attempt_at = to_timestamp(h.started), last_status_code = h.status, last_error = h.error,
            status = case h.outcome when 'retry' then 'pending' when 'gone' then 'failed' else h.outcome end,
-           finished_at = case when h.outcome <> 'retry' then now() end,
-           unsuccessful_at = case when h.outcome in ('failed', 'gone', 'canceled') then now() end
+           finished_at = case when h.outcome <> 'retry' then v_now end,
+           unsuccessful_at = case when h.outcome in ('failed', 'gone', 'canceled') then v_now end
       from held h where d.tenant_id = h.tenant_id and d.mode = h.mode and d.id = h.delivery_id
   ), summary as (
     select h.endpoint_id, count(*) as n,
@@ -235,8 +239,8 @@ begin
   update endpoint_queue q
      set inflight = q.inflight - s.n,
          consecutive_failures = case when s.successes > 0 then 0 else q.consecutive_failures + s.n end,
-         last_success_at = case when s.successes > 0 then now() else q.last_success_at end,
-         failing_since = case when s.successes > 0 then null else coalesce(q.failing_since, now()) end,
+         last_success_at = case when s.successes > 0 then v_now else q.last_success_at end,
+         failing_since = case when s.successes > 0 then null else coalesce(q.failing_since, v_now) end,
          failed_messages = case when s.successes > 0 then 0 else q.failed_messages + s.newly_failed end,
          warning = case when s.successes > 0 then 0 else q.warning end,
          -- Ten failures in a row open the breaker: one attempt at a time, after pauses from 1 s to 1 min.
@@ -247,9 +251,9 @@ begin
          paused_until = greatest(
            case when s.successes = 0 then q.paused_until else '-infinity' end,
            case when s.successes = 0 and q.consecutive_failures + s.n >= 10
-                then now() + make_interval(secs => least(60, 2 ^ least(6, q.consecutive_failures + s.n - 10)))
+                then v_now + make_interval(secs => least(60, 2 ^ least(6, q.consecutive_failures + s.n - 10)))
                 else '-infinity' end,
-           case when s.hold_s > 0 then now() + make_interval(secs => s.hold_s) else '-infinity' end)
+           case when s.hold_s > 0 then v_now + make_interval(secs => s.hold_s) else '-infinity' end)
     from summary s
    where q.endpoint_id = s.endpoint_id;
   if exists (select 1 from unnest(p_outcome) as o where o <> 'delivered') then

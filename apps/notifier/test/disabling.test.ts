@@ -47,9 +47,12 @@ async function fail(
   await notifier.consume(...Array.from({ length: count }, () => paymentSettled(owner)));
   await eventually(
     async () => {
-      await database.sql`update endpoint_queue set paused_until = '-infinity' where tenant_id = ${owner.tenantId}`;
-      await database.sql`select refresh_queue(array(select endpoint_id from endpoint_queue
-      where tenant_id = ${owner.tenantId}), array[${owner.tenantId}], array[${owner.mode}])`;
+      await database.sql.begin(async (sql) => {
+        await sql`select lock_tenants(array[${owner.tenantId}], array[${owner.mode}])`;
+        await sql`update endpoint_queue set paused_until = '-infinity' where tenant_id = ${owner.tenantId}`;
+        await sql`select refresh_queue(array(select endpoint_id from endpoint_queue
+          where tenant_id = ${owner.tenantId}), array[${owner.tenantId}], array[${owner.mode}])`;
+      });
       notifier.worker?.wake();
       return (await read()).health.failed_messages === goal;
     },
