@@ -70,8 +70,8 @@ const toldFields = [
 const maxCauses = 4;
 
 /**
- * An error as it stands in a log line. Only known fields are taken: drivers hang the row that was refused, or a whole
- * command with its arguments, on their errors, and these hold what callers sent.
+ * An error as it stands in a log line. Only known fields are taken: drivers hang the row that was refused, or
+ * a whole command with its arguments, on their errors, and these hold what callers sent.
  */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return error;

@@ -5,12 +5,12 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/"]*:)[^\s@/"]+@/g, "$1[secret]@"],
 ];
 
-/** 13 to 19 digits, in one piece or in groups, that begin as cards do (ISO/IEC 7812) and are no part of a word. */
+/** 13 to 19 digits, in one piece or in groups, that begin as cards do (ISO/IEC 7812), outside of words. */
 const cardLike = /(?<![\w.])[2-6](?:[ -]?\d){12,18}(?![\w])/g;
 
 /**
- * The text with API keys, signing secrets, passwords in URLs, card numbers and the given values cut out. Times, ids
- * and amounts stay: a number counts as a card's only when its check digit fits.
+ * The text with API keys, signing secrets, passwords in URLs, card numbers and the given values cut out.
+ * Times, ids and amounts stay: a number counts as a card's only when its check digit fits.
  */
 export function withoutSecrets(text: string, values: readonly string[] = []): string {
   let clean = text;
@@ -19,7 +19,7 @@ export function withoutSecrets(text: string, values: readonly string[] = []): st
   return clean.replace(cardLike, (number) => (hasCheckDigit(number) ? "[card]" : number));
 }
 
-/** The Luhn check of ISO/IEC 7812-1: every second digit from the right doubled, the sum of digits ends with 0. */
+/** The Luhn check of ISO/IEC 7812-1: every second digit from the right is doubled, and all add up to tens. */
 function hasCheckDigit(number: string): boolean {
   const digits = number.replaceAll(/\D/g, "");
   let sum = 0;

@@ -8,7 +8,7 @@
 --   reads: [series or 0, window, series of failures or 0, ...]
 -- Answer: for each payment its readings, by space; a ratio's as failures:attempts.
 --
--- Types of series: 1 totals, 2 distinct values, 3 failures. How they work: docs/decisions/0010-fraud-windows.md.
+-- Types of series: 1 totals, 2 distinct values, 3 failures. How they work: docs/decisions/0004-fraud-windows.md.
 
 local cap, half = 4096, 1000000000
 local input = cjson.decode(ARGV[1])

@@ -61,7 +61,7 @@ const userAgent = "PayFlow-Webhooks/1";
  * follows no
  * redirect, reads no proxy from the environment, and knows no bound on requests under way: Bun's `fetch`
  * would let
- * 256 hanging endpoints stop all others (docs/decisions/0040-webhook-queue.md).
+ * 256 hanging endpoints stop all others (docs/decisions/0010-webhook-queue.md).
  */
 export function createSender(options: SenderOptions): Sender {
   const ca = options.ca === undefined ? {} : { ca: options.ca };

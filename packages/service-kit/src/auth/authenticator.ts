@@ -38,7 +38,7 @@ export interface RunningAuthenticator extends Authenticator {
 /**
  * Tells what an API key stands for: from this process's memory, else the cache Redis, else the tenant app. A
  * revocation, a suspension and a changed limit count everywhere within a second, whatever is lost or away;
- * when nobody can vouch for a record it is `unavailable`, never granted. See docs/decisions for the argument.
+ * when nobody can vouch for a record it is `unavailable`, never granted: decision 0007.
  */
 export function createAuthenticator(options: AuthenticatorOptions): RunningAuthenticator {
   const entries = new KeyEntries(options.maxEntries ?? 10_000);
