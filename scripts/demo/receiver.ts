@@ -9,8 +9,7 @@ export interface ReceivedWebhook {
 
 /**
  * A tenant's webhook receiver. Signatures are verified by the reference library of Standard Webhooks, which
- * shares no
- * code with what signed them.
+ * shares no code with what signed them.
  */
 export class WebhookReceiver {
   readonly received: ReceivedWebhook[] = [];

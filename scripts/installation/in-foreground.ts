@@ -13,8 +13,7 @@ export const applySignal = "SIGUSR2";
 
 /**
  * Runs an installation in this process until SIGTERM, SIGINT or SIGHUP; its logs go to the console. Fails
- * when it
- * cannot start.
+ * when it cannot start.
  */
 export async function runInForeground(state: string, settings: Settings): Promise<void> {
   const installation = new Installation({ state, settings, say: (line) => console.log(`  ${line}`) });

@@ -13,8 +13,8 @@ export interface Job {
 
 /**
  * What a run consists of: the static checks, one job for the unit tests of each workspace, and one for each
- * file
- * that needs servers, so that these run side by side. With a pattern, only the files whose path contains it.
+ * file that needs servers, so that these run side by side. With a pattern, only the files whose path contains
+ * it.
  */
 export function planJobs(root: string, pattern: string | undefined): Job[] {
   const files = [

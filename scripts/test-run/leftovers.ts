@@ -9,9 +9,8 @@ export interface Leftover extends ProcessIdentity {
 }
 
 /**
- * Processes that still carry a run's mark after a few seconds, in which the kernel's notice that their
- * parent is
- * gone lets them end. Empty where there is no /proc to look in.
+ * Processes that still carry a run's mark after a few seconds, in which the kernel's notice that their parent
+ * is gone lets them end. Empty where there is no /proc to look in.
  */
 export async function findLeftovers(run: string, graceMs = 10_000): Promise<Leftover[]> {
   const deadline = Date.now() + graceMs;

@@ -9,8 +9,7 @@ export interface Outcome {
 
 /**
  * Reads the counts that `bun test` prints at its end. A process that failed without a failed test (a file
- * that
- * cannot be loaded, a crash, a time-out) counts as one failure, so that it cannot pass unseen.
+ * that cannot be loaded, a crash, a time-out) counts as one failure, so that it cannot pass unseen.
  */
 export function readOutcome(kind: "check" | "tests", output: string, exitCode: number): Outcome {
   if (kind === "check") {

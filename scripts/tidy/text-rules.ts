@@ -130,7 +130,8 @@ const sizeRule: Rule = {
           });
         }
         for (const [index, text] of file.lines.entries()) {
-          const hasLongLiteral = /["'`/][^"'`]{60,}["'`/]/.test(text);
+          const isComment = /^\s*(\/\*|\*|\/\/)/.test(text);
+          const hasLongLiteral = !isComment && /["'`/][^"'`]{60,}["'`/]/.test(text);
           if (text.length > 110 && !hasLongLiteral && !isTest(file.path)) {
             found.push({ path: file.path, line: index + 1, message: `${text.length} columns` });
           }

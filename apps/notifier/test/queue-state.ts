@@ -1,7 +1,9 @@
 import { expect } from "bun:test";
 import type { Sql } from "@payflow/service-kit/database.ts";
 
-/** What the queue's rows say of themselves is what the deliveries say: nothing is counted twice or forgotten. */
+/**
+ * What the queue's rows say of themselves is what the deliveries say: nothing is counted twice or forgotten.
+ */
 export async function expectConsistentQueue(sql: Sql): Promise<void> {
   const wrong = await sql`
     select q.endpoint_id, q.inflight, q.next_due,

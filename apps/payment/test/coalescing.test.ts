@@ -47,8 +47,8 @@ test("a deadlock is run again and nobody notices", async () => {
     sql`insert into idempotency (id, subject, fingerprint) values (${key(header)}, 'planted', '\\x')`;
   const [before] = await admin`select deadlocks from pg_stat_database where datname = current_database()`;
   let paying: ReturnType<typeof app.pay>[] = [];
-  // The batch takes the lower key and waits for the higher one, which this transaction holds; then this one waits
-  // for the lower key, and PostgreSQL must end one of the two.
+  // The batch takes the lower key and waits for the higher one, which this transaction holds; then this one
+  // waits for the lower key, and PostgreSQL must end one of the two.
   await admin
     .begin(async (transaction) => {
       await insert(transaction, higher);

@@ -50,7 +50,10 @@ export interface Send {
 
 type Config = Partial<Parts["config"]>;
 
-/** Payment on databases of its own, with a fraud server of its own; `replica` adds processes' worth of use cases. */
+/**
+ * Payment on databases of its own, with a fraud server of its own; `replica` adds processes' worth of use
+ * cases.
+ */
 export async function startPaymentApp(config: Config = {}) {
   const [database, processorDatabase] = await Promise.all([
     testPostgres("payment"),

@@ -1,6 +1,6 @@
 /**
- * Current ISO 4217 currencies and the digits after the point of each
- * (List One of the maintenance agency; funds, metals and test codes left out).
+ * Current ISO 4217 currencies and the digits after the point of each (List One of the maintenance agency;
+ * funds, metals and test codes left out).
  */
 export const currencies: ReadonlyMap<string, number> = new Map(
   Object.entries({

@@ -92,7 +92,10 @@ export interface EventEnvelope<T extends Topic = Topic> {
   readonly version: 1;
   readonly tenant_id: string;
   readonly mode: "live" | "test";
-  /** Events of one key keep their order within a topic: the payment's id, or the tenant's for `tenant.changed`. */
+  /**
+   * Events of one key keep their order within a topic: the payment's id, or the tenant's for
+   * `tenant.changed`.
+   */
   readonly key: string;
   readonly sequence: number | null;
   readonly occurred_at: string;
@@ -122,7 +125,10 @@ const checks = new Map<string, TypeCheck<ReturnType<typeof envelopeSchema>>>(
   topics.map((topic) => [topic, TypeCompiler.Compile(envelopeSchema(topic))]),
 );
 
-/** The event, checked against its topic's schema; throws with the first problem named. Fields not known yet are kept. */
+/**
+ * The event, checked against its topic's schema; throws with the first problem named. Fields not known yet
+ * are kept.
+ */
 export function checkEvent(value: unknown): EventEnvelope {
   const type = typeof value === "object" && value !== null && "type" in value ? String(value.type) : "";
   const check = checks.get(type);
@@ -138,7 +144,9 @@ export function checkEvent(value: unknown): EventEnvelope {
 export const apps = ["payment", "ledger", "notifier", "tenant", "fraud", "ingest"] as const;
 export type App = (typeof apps)[number];
 
-/** Every consumer group, the app that runs it and what it reads. A group gets each event from its creation on. */
+/**
+ * Every consumer group, the app that runs it and what it reads. A group gets each event from its creation on.
+ */
 export const consumerGroups = {
   payment: { app: "payment", topics: ["fraud.flagged"] },
   ledger: { app: "ledger", topics: ["payment.settled", "refund.settled"] },

@@ -18,7 +18,10 @@ export type IdPrefix = (typeof idPrefixes)[keyof typeof idPrefixes];
 
 const suffix = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
-/** A new TypeID (https://github.com/jetify-com/typeid): prefix, underscore, UUIDv7 in base 32; ordered by time. */
+/**
+ * A new TypeID (https://github.com/jetify-com/typeid): prefix, underscore, UUIDv7 in base 32; ordered by
+ * time.
+ */
 export function newId(prefix: IdPrefix): string {
   return typeidUnboxed(prefix);
 }

@@ -7,9 +7,8 @@ export const DefaultEndpointRequest = Type.Object({ url: Url }, { additionalProp
 export type DefaultEndpointRequest = Static<typeof DefaultEndpointRequest>;
 
 /**
- * The default endpoint; every event after this answer is delivered to it. `signing_secret` is there only
- * when the
- * endpoint was first made. Problems: `invalid_request` (the URL) and `limit_reached` (fifty endpoints
+ * The default endpoint; every event after this answer is delivered to it. `signing_secret` is there only when
+ * the endpoint was first made. Problems: `invalid_request` (the URL) and `limit_reached` (fifty endpoints
  * already).
  */
 export const DefaultEndpointAnswer = Type.Object(

@@ -1,6 +1,9 @@
 import type { Logger } from "./logging.ts";
 
-/** What a process has built and must close; closing goes in reverse order, and one failure does not stop the rest. */
+/**
+ * What a process has built and must close; closing goes in reverse order, and one failure does not stop the
+ * rest.
+ */
 export class Scope {
   readonly #logger: Logger;
   readonly #closers: { readonly name: string; readonly close: () => unknown }[] = [];

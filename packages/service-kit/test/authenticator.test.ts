@@ -98,7 +98,8 @@ describe("the tenant app", () => {
     isHolding = true;
     const flood = Promise.all(Array.from({ length: 4_000 }, () => codeOf(makeApiKey("live"))));
     await eventually(() => held.length === 2);
-    // The record in memory is too old by now, so that the tenant app has to be asked in the middle of the flood.
+    // The record in memory is too old by now, so that the tenant app has to be asked in the middle of the
+    // flood.
     await Bun.sleep(510);
     expect(await codeOf(tenantKey)).toBe("granted");
     expect(mostInFlight).toBe(3);

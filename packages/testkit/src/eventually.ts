@@ -7,8 +7,7 @@ export interface EventuallyOptions {
 
 /**
  * Runs a check again and again until it neither throws nor answers `false`, and returns what it answered.
- * When time
- * is up it throws what the last try threw.
+ * When time is up it throws what the last try threw.
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

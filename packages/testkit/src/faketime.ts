@@ -2,9 +2,8 @@ import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 /**
- * The library that makes one process's clock jump when it is preloaded (LD_PRELOAD, with FAKETIME=+1h);
- * null where
- * it is not installed. `./payflow test` installs it when it may.
+ * The library that makes one process's clock jump when it is preloaded (LD_PRELOAD, with FAKETIME=+1h); null
+ * where it is not installed. `./payflow test` installs it when it may.
  */
 export function faketimeLibrary(): string | null {
   const root = "/usr/lib";

@@ -30,8 +30,7 @@ const rolePassword = "payflow_test";
 
 /**
  * A database of the caller's own, with all of an app's migrations applied. `processor` is the simulated
- * processor's;
- * a definition of its own serves tests that bring their migrations. The server is the one that
+ * processor's; a definition of its own serves tests that bring their migrations. The server is the one that
  * PAYFLOW_TEST_POSTGRES_URL names, else one that lives as long as this process.
  */
 export async function testPostgres(database: string | DatabaseDefinition): Promise<TestDatabase> {

@@ -19,9 +19,8 @@ export interface TestRedisPair {
 }
 
 /**
- * Two Redis servers of the caller's own, set up like an installation's cache and durable one. A server
- * starts in a
- * few hundredths of a second, and a test may stop or flush its own without disturbing any other.
+ * Two Redis servers of the caller's own, set up like an installation's cache and durable one. A server starts
+ * in a few hundredths of a second, and a test may stop or flush its own without disturbing any other.
  */
 export async function testRedis(): Promise<TestRedisPair> {
   const [cache, durable] = await Promise.all([startTestRedis("cache"), startTestRedis("durable")]);

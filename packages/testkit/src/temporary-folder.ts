@@ -16,8 +16,7 @@ export function beforeRemoval(end: () => void): void {
 
 /**
  * A folder of this process's own, which goes with it. Under `bun test`, which runs no exit handlers, and
- * after a kill
- * the next process removes it; the servers in it are ended by the kernel in any case.
+ * after a kill the next process removes it; the servers in it are ended by the kernel in any case.
  */
 export function temporaryFolder(): string {
   if (folder !== undefined) return folder;

@@ -65,8 +65,9 @@ export async function everywhere(doors: readonly Door[], key: string, status: nu
 }
 
 /**
- * Keeps asking every door, from before a change until well after its bound, and asserts that no request sent later
- * than the bound after the change was answered as before. `change` returns once the change is committed.
+ * Keeps asking every door, from before a change until well after its bound, and asserts that no request sent
+ * later than the bound after the change was answered as before. `change` returns once the change is
+ * committed.
  */
 export async function countsWithinBound(
   doors: readonly Door[],

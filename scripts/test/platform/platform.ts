@@ -65,7 +65,9 @@ export function adminCall(
   return call(installation.url(app) + path, method, { headers, ...(body === undefined ? {} : { body }) });
 }
 
-/** A payment that succeeds unless the body says otherwise; a customer of its own keeps velocity rules quiet. */
+/**
+ * A payment that succeeds unless the body says otherwise; a customer of its own keeps velocity rules quiet.
+ */
 export function pay(
   installation: RunningInstallation,
   key: string,

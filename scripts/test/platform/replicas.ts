@@ -14,8 +14,9 @@ export interface Replicas {
 }
 
 /**
- * An installation with two replicas of every app, each with a public port of its own: on a shared one the kernel
- * chooses who answers, and a test could not say that it has asked both. The first keeps the app's usual port.
+ * An installation with two replicas of every app, each with a public port of its own: on a shared one the
+ * kernel chooses who answers, and a test could not say that it has asked both. The first keeps the app's
+ * usual port.
  */
 export async function startTwoReplicas(
   options: Omit<StartOptions, "portBase" | "replicas">,

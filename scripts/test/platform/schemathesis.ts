@@ -4,7 +4,9 @@ import path from "node:path";
 
 const version = "4.32.5";
 
-/** Schemathesis of the pinned version in a virtual environment of its own; null where Python cannot make one. */
+/**
+ * Schemathesis of the pinned version in a virtual environment of its own; null where Python cannot make one.
+ */
 export function findSchemathesis(): string | null {
   const folder = path.join(
     process.env.PAYFLOW_CACHE ?? path.join(homedir(), ".cache", "payflow"),
@@ -32,7 +34,10 @@ export interface SchemathesisRun {
   readonly examples: number;
 }
 
-/** Sends generated requests, good and bad, to every documented route; the output says what was wrong, if anything. */
+/**
+ * Sends generated requests, good and bad, to every documented route; the output says what was wrong, if
+ * anything.
+ */
 export function runSchemathesis({ command, url, headers, examples }: SchemathesisRun): {
   isClean: boolean;
   output: string;

@@ -19,8 +19,8 @@ const methods = [
 ];
 
 /**
- * Tenants' programs at work: each sends a payment and, when the connection breaks or the answer is 5xx or 409,
- * repeats it with the same key until it is answered, as every guide tells them to.
+ * Tenants' programs at work: each sends a payment and, when the connection breaks or the answer is 5xx or
+ * 409, repeats it with the same key until it is answered, as every guide tells them to.
  */
 export class Traffic {
   readonly acknowledged: Acknowledged[] = [];

@@ -26,7 +26,9 @@ export class Truth {
     await Promise.all(all.map((sql) => sql.end({ timeout: 2 })));
   }
 
-  /** Waits until nothing is open, nothing waits to be sent, and all that was captured or refunded is booked. */
+  /**
+   * Waits until nothing is open, nothing waits to be sent, and all that was captured or refunded is booked.
+   */
   async settled(timeoutMs = 60_000): Promise<void> {
     await eventually(
       async () => {

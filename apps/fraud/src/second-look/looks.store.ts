@@ -30,9 +30,14 @@ export interface UnscoredOutcome {
 }
 
 export interface LooksStore {
-  /** Keeps the facts of payments that have no decision yet. Answers those a second look can be taken at now. */
+  /**
+   * Keeps the facts of payments that have no decision yet. Answers those a second look can be taken at now.
+   */
   noteFacts(payments: readonly PaymentFacts[]): Promise<readonly SecondLook[]>;
-  /** Keeps what was applied to payments, unless their second look is over. Answers those it can be taken at now. */
+  /**
+   * Keeps what was applied to payments, unless their second look is over. Answers those it can be taken at
+   * now.
+   */
   noteOutcomes(outcomes: readonly UnscoredOutcome[]): Promise<readonly SecondLook[]>;
   /** Ends second looks, each once, with the events of those that were still open. */
   finish(paymentIds: readonly string[], events: readonly EventEnvelope[]): Promise<void>;

@@ -59,9 +59,7 @@ export function startReconciler(deps: StartReconciler): Reconciler {
   };
 }
 
-/**
- * One look: does nothing unless this replica holds the lease. Tells whether a run waits for a dependency.
- */
+/** One look: does nothing unless this replica holds the lease. Tells whether a run waits for a dependency. */
 export async function tick(deps: StartReconciler, holder: string, signal: AbortSignal): Promise<boolean> {
   const fence = await acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds });
   if (fence === null) return false;

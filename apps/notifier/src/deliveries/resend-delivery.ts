@@ -10,8 +10,7 @@ export interface ResendDelivery extends Pick<ReadDeliveries, "deliveries"> {
 
 /**
  * Sends a delivery again at once, with the same `webhook-id` and a new schedule. Fails with `not_found`, or
- * with
- * `invalid_state` while it is being sent and where its endpoint is disabled or deleted.
+ * with `invalid_state` while it is being sent and where its endpoint is disabled or deleted.
  */
 export async function resendDelivery(
   deps: ResendDelivery,

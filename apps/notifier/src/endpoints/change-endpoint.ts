@@ -24,8 +24,7 @@ export interface ChangeEndpoint {
 
 /**
  * Changes what is given. Disabling pauses what waits, and events of that time are not kept; enabling lets
- * what waits
- * go on and forgets earlier failures. Fails with `not_found` or `invalid_request`.
+ * what waits go on and forgets earlier failures. Fails with `not_found` or `invalid_request`.
  */
 export async function changeEndpoint(
   deps: ChangeEndpoint,
@@ -55,9 +54,8 @@ export async function deleteEndpoint(
 }
 
 /**
- * Makes a new signing secret. For `overlap_seconds` messages are signed with the secret before, too; a
- * second rotation
- * ends the first overlap. Fails with `not_found`.
+ * Makes a new signing secret. For `overlap_seconds` messages are signed with the secret before, too; a second
+ * rotation ends the first overlap. Fails with `not_found`.
  */
 export async function rotateSecret(
   deps: ChangeEndpoint,

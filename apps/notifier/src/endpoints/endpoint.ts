@@ -12,8 +12,7 @@ export const defaultOverlapSeconds = 86_400;
 
 /**
  * What is wrong with a URL, or null. `allowPrivate` admits http and addresses of the own network, for one
- * machine
- * and tests. Names are resolved and checked at each sending, not here.
+ * machine and tests. Names are resolved and checked at each sending, not here.
  */
 export function urlProblem(text: string, allowPrivate: boolean): string | null {
   if (/\s/.test(text)) return "must not contain spaces";

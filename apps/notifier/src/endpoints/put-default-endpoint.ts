@@ -11,9 +11,8 @@ export interface PutDefaultEndpoint extends CreateEndpoint {
 
 /**
  * Sets where a tenant's events of one mode go by default, all of them, and enables it; the secret is shown
- * only when
- * the endpoint is first made. Every event after the return is delivered. Fails with `invalid_request` or
- * `limit_reached`.
+ * only when the endpoint is first made. Every event after the return is delivered. Fails with
+ * `invalid_request` or `limit_reached`.
  */
 export async function putDefaultEndpoint(
   deps: PutDefaultEndpoint,

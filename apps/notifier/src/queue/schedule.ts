@@ -36,8 +36,7 @@ export interface Retry {
 
 /**
  * When the attempt after `attempt` (from 1) is due, or null after the last one. Jitter puts it up to 10 % of
- * the gap
- * between the two later, never earlier; `Retry-After` puts it later too, up to a day.
+ * the gap between the two later, never earlier; `Retry-After` puts it later too, up to a day.
  */
 export function nextAttempt(
   attempt: number,

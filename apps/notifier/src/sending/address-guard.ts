@@ -23,9 +23,9 @@ const refusedRanges = refused.map(([address, bits]) => [ipaddr.parse(address), b
 const globalV6 = ipaddr.parseCIDR("2000::/3");
 
 /**
- * Whether the address is one of the public internet. IPv4 in IPv6 is judged as the IPv4 address that it
- * maps, and
- * whatever embeds one in another way is refused. See the registries of special-purpose addresses, RFC 6890.
+ * Whether the address is one of the public internet. IPv4 in IPv6 is judged as the IPv4 address that it maps,
+ * and whatever embeds one in another way is refused. See the registries of special-purpose addresses, RFC
+ * 6890.
  */
 export function isGlobalAddress(text: string): boolean {
   if (!ipaddr.isValid(text) || text.includes("%")) return false;

@@ -8,8 +8,7 @@ const maxKept = 2_000;
 
 /**
  * The system's resolver with answers kept for five seconds. What was resolved is also what is connected to,
- * so that
- * a kept answer is as safe as a new one.
+ * so that a kept answer is as safe as a new one.
  */
 export function createResolver(): ResolveHost {
   const kept = new Map<

@@ -19,9 +19,8 @@ interface Key {
 }
 
 /**
- * AES-256-GCM under a key derived from the given text by HKDF. New secrets are sealed with the first key;
- * the others
- * only open what was sealed before the key was changed.
+ * AES-256-GCM under a key derived from the given text by HKDF. New secrets are sealed with the first key; the
+ * others only open what was sealed before the key was changed.
  */
 export function createSecretBox(keyTexts: readonly [string, ...string[]]): SecretBox {
   const [current, ...older] = keyTexts;

@@ -58,10 +58,8 @@ const userAgent = "PayFlow-Webhooks/1";
 
 /**
  * Sends by `node:http`, whose connections go where its `lookup` says: to the address that was checked. It
- * follows no
- * redirect, reads no proxy from the environment, and knows no bound on requests under way: Bun's `fetch`
- * would let
- * 256 hanging endpoints stop all others (docs/decisions/0010-webhook-queue.md).
+ * follows no redirect, reads no proxy from the environment, and knows no bound on requests under way: Bun's
+ * `fetch` would let 256 hanging endpoints stop all others (docs/decisions/0010-webhook-queue.md).
  */
 export function createSender(options: SenderOptions): Sender {
   const ca = options.ca === undefined ? {} : { ca: options.ca };

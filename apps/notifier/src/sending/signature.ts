@@ -15,9 +15,8 @@ export interface SignedMessage {
 }
 
 /**
- * The headers of Standard Webhooks (https://www.standardwebhooks.com, v1: HMAC-SHA-256 over id, timestamp
- * and body),
- * with one signature per secret: two while a secret is being rotated.
+ * The headers of Standard Webhooks (https://www.standardwebhooks.com, v1: HMAC-SHA-256 over id, timestamp and
+ * body), with one signature per secret: two while a secret is being rotated.
  */
 export function signedHeaders(message: SignedMessage, secrets: readonly string[]): Record<string, string> {
   const signatures = secrets.map((secret) => {

@@ -20,8 +20,8 @@ const leaseSeconds = 300;
 
 /**
  * Does what nobody waits for: cancels what waits for deleted endpoints, probes disabled ones, makes the
- * attempts'
- * partitions ahead of time, and drops what is past its time in bounded batches, one replica at a time.
+ * attempts' partitions ahead of time, and drops what is past its time in bounded batches, one replica at a
+ * time.
  */
 export function startUpkeep(deps: ProbeEndpoints): Upkeep {
   const ending = new AbortController();

@@ -30,8 +30,8 @@ export interface Move {
 }
 
 /**
- * Every move a payment may make; the database's trigger is tested to agree with it.
- * A payment flagged by `block` never moves again: only those under `review` leave `flagged`.
+ * Every move a payment may make; the database's trigger is tested to agree with it. A payment flagged by
+ * `block` never moves again: only those under `review` leave `flagged`.
  */
 export const moves: readonly Move[] = [
   { from: "processing", to: "succeeded", capture: "automatic" },

@@ -107,8 +107,8 @@ export class Installation {
 
   /**
    * Brings a running installation to other settings: replicas come and go, another port base moves
-   * everything. With
-   * settings that cannot work it stays as it is. The run record tells the outcome; nothing is thrown.
+   * everything. With settings that cannot work it stays as it is. The run record tells the outcome; nothing
+   * is thrown.
    */
   apply(settings: Settings): Promise<void> {
     this.#work = this.#apply(settings);

@@ -44,9 +44,8 @@ export interface RunningInstallation {
   readonly cacheRedisUrl: string;
   readonly durableRedisUrl: string;
   /**
-   * Ends everything; removes the state folder unless the caller brought it. Throws when a secret stands in
-   * a log:
-   * so every test, benchmark and demo watches over that.
+   * Ends everything; removes the state folder unless the caller brought it. Throws when a secret stands in a
+   * log: so every test, benchmark and demo watches over that.
    */
   stop(): Promise<void>;
 }

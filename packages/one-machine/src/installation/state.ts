@@ -72,8 +72,7 @@ export function writeRunRecord(state: string, record: RunRecord): void {
 
 /**
  * Claims a state folder for this process, so that two supervisors never work on one. Fails when a living
- * process has
- * it; one that was killed has lost it.
+ * process has it; one that was killed has lost it.
  */
 export function lockState(state: string): void {
   const self = identify(process.pid);

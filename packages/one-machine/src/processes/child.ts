@@ -27,9 +27,8 @@ export interface ProcessIdentity {
 const hasSetpriv = spawnSync("setpriv", ["--version"]).status === 0;
 
 /**
- * Starts a process whose output goes straight into its log file. On Linux the kernel sends it the stop
- * signal when
- * this process dies, so that not even a killed supervisor leaves anything behind.
+ * Starts a process whose output goes straight into its log file. On Linux the kernel sends it the stop signal
+ * when this process dies, so that not even a killed supervisor leaves anything behind.
  */
 export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
   mkdirSync(path.dirname(spec.logFile), { recursive: true });

@@ -6,8 +6,8 @@ const everyMs = 60_000;
 
 /**
  * Keeps each log of a folder below about 100 MiB, with one older copy. Processes append to files that they
- * hold
- * open, so a full one is copied and emptied; lines written in that moment may be lost. Answers how to stop.
+ * hold open, so a full one is copied and emptied; lines written in that moment may be lost. Answers how to
+ * stop.
  */
 export function rotateLogs(folder: string): () => void {
   const timer = setInterval(() => rotateOnce(folder, largestBytes), everyMs);

@@ -3,10 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /**
  * Bytes of memory that each of these processes and its descendants take, by process number. On Linux shared
- * pages
- * are divided among those who share them (Pss in proc_pid_smaps_rollup(5)), so that the figures may be
- * added up;
- * elsewhere it is the resident size. A process in the list is counted apart from its parent in the list.
+ * pages are divided among those who share them (Pss in proc_pid_smaps_rollup(5)), so that the figures may be
+ * added up; elsewhere it is the resident size. A process in the list is counted apart from its parent in the
+ * list.
  */
 export function memoryByProcess(pids: readonly number[]): Map<number, number> {
   const listed = new Set(pids);

@@ -5,8 +5,7 @@ import { identify, isAlive, type ProcessIdentity } from "./child.ts";
 
 /**
  * Whether nobody listens on a loopback port. The look asks for the port exclusively, since two servers that
- * share
- * ports on purpose (SO_REUSEPORT) would otherwise steal each other's requests without an error.
+ * share ports on purpose (SO_REUSEPORT) would otherwise steal each other's requests without an error.
  */
 export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -25,10 +24,8 @@ const lastBase = 30_000;
 
 /**
  * A port base for an installation that lives as long as this process: public ports from base, internal ones
- * from
- * base + 1000, stores and the rest from base + 2000 to base + 2099. No two of these overlap, and no other
- * process
- * is given the same.
+ * from base + 1000, stores and the rest from base + 2000 to base + 2099. No two of these overlap, and no
+ * other process is given the same.
  */
 export async function reservePortBase(): Promise<number> {
   const bases: number[] = [];

@@ -14,11 +14,9 @@ import path from "node:path";
 import { cacheDirectory } from "./cache-directory.ts";
 
 /**
- * The folder with `bin/postgres` and `bin/initdb`: a copy of the npm package's binaries, one a version, in
- * a place
- * that an unprivileged user can reach. The copy also makes the library links that the package leaves to an
- * install
- * script, which package managers block.
+ * The folder with `bin/postgres` and `bin/initdb`: a copy of the npm package's binaries, one a version, in a
+ * place that an unprivileged user can reach. The copy also makes the library links that the package leaves to
+ * an install script, which package managers block.
  */
 export function postgresBinaries(): string {
   const source = packageFolder();

@@ -140,8 +140,7 @@ export const outsideRoot = "/var/lib/payflow";
 
 /**
  * Where the data belongs: inside the state folder, or, when the server's account cannot get there (a folder
- * with
- * mode 700 above it, such as /root), below /var/lib/payflow under the installation's own id.
+ * with mode 700 above it, such as /root), below /var/lib/payflow under the installation's own id.
  */
 export function choosePostgresDirectory(stateDirectory: string, installationId: string): string {
   const user = unprivilegedUser();

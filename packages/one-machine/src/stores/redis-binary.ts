@@ -6,8 +6,7 @@ let found: string | undefined;
 
 /**
  * A `redis-server` of version 7 or later: the one on the PATH, else the one that apt-get installs when this
- * is root
- * on Debian or Ubuntu. Fails with the command to run.
+ * is root on Debian or Ubuntu. Fails with the command to run.
  */
 export function redisServerBinary(): string {
   found ??= onPath() ?? installed();

@@ -5,7 +5,9 @@ import { Elysia } from "elysia";
 import { readJson } from "./body.ts";
 import { requestFacts } from "./request.ts";
 
-/** Who may call a route: any key with the scope, any key, the platform's owner, our own services, or anybody. */
+/**
+ * Who may call a route: any key with the scope, any key, the platform's owner, our own services, or anybody.
+ */
 export type Access = Scope | "tenant" | "admin" | "internal" | "public";
 
 /** What a key stands for at this moment. Throws `invalid_api_key`, `tenant_suspended` or `unavailable`. */
@@ -39,8 +41,8 @@ export function isSameSecret(given: string, expected: string): boolean {
 }
 
 /**
- * The `access` macro. A guarded route first learns who calls, then takes from the tenant's rate, then reads the body:
- * a stranger's request costs neither parsing nor validation. Handlers get `tenant` and `requestId`.
+ * The `access` macro. A guarded route first learns who calls, then takes from the tenant's rate, then reads
+ * the body: a stranger's request costs neither parsing nor validation. Handlers get `tenant` and `requestId`.
  */
 export function accessControl(options: AccessOptions) {
   return new Elysia({ name: "payflow-access" }).macro({
@@ -117,7 +119,9 @@ export function bearer(request: Request): string | null {
   return header !== null && /^bearer /i.test(header) ? header.slice(7).trim() : null;
 }
 
-/** Elysia takes `[]`, null and texts for "no body" where a body may be left out; ours are objects everywhere. */
+/**
+ * Elysia takes `[]`, null and texts for "no body" where a body may be left out; ours are objects everywhere.
+ */
 function objectOrNothing(body: unknown): unknown {
   if (body === undefined || (typeof body === "object" && body !== null && !Array.isArray(body))) return body;
   throw new DomainError("invalid_request", undefined, {

@@ -3,7 +3,9 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 /** The default limit of a request's body: 256 KiB. */
 export const defaultBodyLimit = 256 * 1024;
 
-/** The body as parsed JSON; undefined where there is none. Throws 415, 413 and `invalid_json`, in this order. */
+/**
+ * The body as parsed JSON; undefined where there is none. Throws 415, 413 and `invalid_json`, in this order.
+ */
 export async function readJson(request: Request, limit: number): Promise<unknown> {
   const length = request.headers.get("content-length");
   if (request.body === null || length === "0") return undefined;

@@ -13,7 +13,10 @@ export interface Problem {
   readonly errors?: readonly FieldError[];
 }
 
-/** The error as a refusal with a code. What is not a refusal of ours becomes `unavailable` or `internal_error`. */
+/**
+ * The error as a refusal with a code. What is not a refusal of ours becomes `unavailable` or
+ * `internal_error`.
+ */
 export function toDomainError(error: unknown, kind: string | number): DomainError {
   if (error instanceof DomainError) return error;
   if (error instanceof ValidationError) return fromValidation(error);

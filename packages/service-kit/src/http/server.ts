@@ -20,7 +20,10 @@ export interface HttpOptions extends Partial<AccessOptions> {
 
 export type Http = ReturnType<typeof createHttp>;
 
-/** The HTTP conventions of every app of ours, for its public port. `app()` is the root, `routes()` a folder's routes. */
+/**
+ * The HTTP conventions of every app of ours, for its public port. `app()` is the root, `routes()` a folder's
+ * routes.
+ */
 export function createHttp(options: HttpOptions) {
   const access = accessControl({ bodyLimit: defaultBodyLimit, ...options });
   const observe = requestMetrics(options.metrics);

@@ -4,8 +4,7 @@ import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 export interface BusHarness {
   /**
    * The path of a module that exports `openBus: OpenTestBus`. It is loaded by the tests and by replicas in
-   * processes
-   * of their own.
+   * processes of their own.
    */
   readonly adapter: string;
   /** Settings, as text for the adapter alone, of a bus without any events yet. */

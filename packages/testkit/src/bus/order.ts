@@ -5,8 +5,7 @@ interface Numbered {
 
 /**
  * The places where an event arrived before one that precedes it in its key: none, where order was kept. An
- * event may
- * arrive again, and those after it too.
+ * event may arrive again, and those after it too.
  */
 export function skippedEvents(arrivals: readonly Numbered[]): string[] {
   const latest = new Map<string, number>();
@@ -22,9 +21,8 @@ export function skippedEvents(arrivals: readonly Numbered[]): string[] {
 
 /**
  * The same events in an order that the bus may choose: order is kept within a topic and key, and everything
- * else is
- * mixed. Handlers must come to the same end with every order; `random` is a generator with a seed the test
- * prints.
+ * else is mixed. Handlers must come to the same end with every order; `random` is a generator with a seed the
+ * test prints.
  */
 export function shuffleAcrossTopics<T extends { readonly type: string; readonly key: string }>(
   events: readonly T[],
