@@ -107,6 +107,7 @@ CREATE TABLE "message" (
 	"event" text NOT NULL,
 	"body" text NOT NULL,
 	"request_id" text,
+	"traceparent" text,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint

@@ -49,7 +49,7 @@ end $$;
 -- A message that is known already adds nothing. Returns how many deliveries were added.
 create function enqueue_deliveries(
   p_source text, p_tenant text[], p_mode text[], p_event_id text[], p_event text[], p_body text[],
-  p_request text[], p_delivery text[], p_message integer[], p_endpoint text[]) returns integer
+  p_request text[], p_trace text[], p_delivery text[], p_message integer[], p_endpoint text[]) returns integer
 language plpgsql as $$
 declare
   v_endpoints text[];
@@ -57,12 +57,13 @@ declare
   v_modes text[];
 begin
   with given as (
-    select * from unnest(p_tenant, p_mode, p_event_id, p_event, p_body, p_request)
-      with ordinality as m (tenant_id, mode, event_id, event, body, request_id, place)
+    select * from unnest(p_tenant, p_mode, p_event_id, p_event, p_body, p_request, p_trace)
+      with ordinality as m (tenant_id, mode, event_id, event, body, request_id, traceparent, place)
   ), stored as (
     -- In the order of the unique index, so that two replicas that have the same events do not deadlock.
-    insert into message (source, tenant_id, mode, event_id, event, body, request_id)
-    select p_source, tenant_id, mode, event_id, event, body, request_id from given order by tenant_id, mode, event_id
+    insert into message (source, tenant_id, mode, event_id, event, body, request_id, traceparent)
+    select p_source, tenant_id, mode, event_id, event, body, request_id, traceparent from given
+     order by tenant_id, mode, event_id
     on conflict do nothing
     returning id, tenant_id, mode, event_id
   ), planned as materialized (
@@ -95,7 +96,7 @@ end $$;
 create function claim_deliveries(p_lease uuid, p_free integer, p_reserve integer, p_lease_ms integer)
 returns table (
   delivery_id text, tenant_id text, mode text, endpoint_id text, number smallint, before smallint,
-  event_id text, event text, body text, request_id text, queued_at double precision, url text,
+  event_id text, event text, body text, request_id text, traceparent text, queued_at double precision, url text,
   secret bytea, secret_key_id text, previous_secret bytea, previous_secret_key_id text,
   claimed_at double precision, wait_ms double precision)
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -161,7 +162,8 @@ begin
   end loop;
   return query
     select d.delivery_id, d.tenant_id, d.mode, d.endpoint_id, d.attempts, d.attempts_before,
-           m.event_id, m.event, m.body, m.request_id, extract(epoch from m.created_at)::double precision, e.url,
+           m.event_id, m.event, m.body, m.request_id, m.traceparent,
+           extract(epoch from m.created_at)::double precision, e.url,
            e.secret, e.secret_key_id,
            case when e.previous_expires_at > now() then e.previous_secret end, e.previous_secret_key_id,
            extract(epoch from clock_timestamp())::double precision, null::double precision

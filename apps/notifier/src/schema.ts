@@ -130,6 +130,8 @@ export const message = pgTable(
     body: text("body").notNull(),
     /** Of the request that caused the event; it goes with every attempt. */
     requestId: text("request_id"),
+    /** The W3C trace context that each attempt goes on with. */
+    traceparent: text("traceparent"),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [uniqueIndex("message_once").on(table.tenantId, table.mode, table.eventId, table.source)],

@@ -158,6 +158,7 @@ async function fill(owner: Owner, endpoints: readonly string[], count: number): 
     event: "payment.settled",
     body: JSON.stringify(event.data),
     requestId: null,
+    traceparent: null,
   }));
   const planned = messages.flatMap((_, place) =>
     endpoints.map((endpointId) => ({ deliveryId: newId("dlv"), place, endpointId })),

@@ -31,6 +31,7 @@ export const ScoreRequest = Type.Object(
     card_fingerprint: CallerText,
     ip: CallerText,
     request_id: CallerText,
+    traceparent: Type.Optional(Type.String({ maxLength: 55 })),
   },
   strict,
 );

@@ -19,6 +19,8 @@ export interface InternalCall<T extends TSchema> {
   readonly timeoutMs?: number;
   readonly requestId?: string;
   readonly traceparent?: string;
+  /** Of what else this call is made for, where it carries a batch. */
+  readonly otherTraceparents?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -54,7 +56,12 @@ export function createInternalClient(client: InternalClientOptions): InternalCli
   return {
     async call(method, path, body, options) {
       const deadline = AbortSignal.timeout(options.timeoutMs ?? client.timeoutMs ?? 2_000);
-      const span = startSpan(`${method} ${client.service}`, SpanKind.CLIENT, options.traceparent);
+      const span = startSpan(
+        `${method} ${client.service}`,
+        SpanKind.CLIENT,
+        options.traceparent,
+        options.otherTraceparents,
+      );
       let status: number;
       let value: unknown;
       try {

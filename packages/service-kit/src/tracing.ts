@@ -1,4 +1,12 @@
-import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  type Link,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from "@opentelemetry/api";
 import { newTraceparent } from "./traceparent.ts";
 
 export { SpanKind };
@@ -34,11 +42,28 @@ export async function startTracing(service: string, endpoint: string): Promise<{
   };
 }
 
-/** Begins work on behalf of the given `traceparent`; a missing or malformed one begins a new trace. */
-export function startSpan(name: string, kind: SpanKind, parent?: string | null): Traced {
-  const span = trace.getTracer("payflow").startSpan(name, { kind }, parentContext(parent));
+/**
+ * Begins work on behalf of the given `traceparent`; a missing or malformed one begins a new trace. Work that has more
+ * causes, such as a batch, is linked to them.
+ */
+export function startSpan(
+  name: string,
+  kind: SpanKind,
+  parent?: string | null,
+  otherCauses: readonly (string | null | undefined)[] = [],
+): Traced {
+  const links = otherCauses.slice(0, maxLinks).flatMap(toLink);
+  const span = trace.getTracer("payflow").startSpan(name, { kind, links }, parentContext(parent));
   if (!span.isRecording()) return { traceparent: newTraceparent(parent), end: () => {} };
   return { traceparent: traceparentOf(span), end: (...how) => endSpan(span, ...how) };
+}
+
+/** What OpenTelemetry keeps of a span's links by default. */
+const maxLinks = 128;
+
+function toLink(traceparent: string | null | undefined): Link[] {
+  const context = trace.getSpanContext(parentContext(traceparent));
+  return context === undefined ? [] : [{ context }];
 }
 
 const parts = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;

@@ -10,6 +10,7 @@ export interface Flagged {
   readonly tenantId: string;
   readonly mode: "live" | "test";
   readonly requestId: string | null;
+  readonly traceparent?: string | undefined;
   readonly rule: string;
   readonly score: number;
   readonly decision: Action;
@@ -32,6 +33,7 @@ export function flaggedEvent(flagged: Flagged): EventEnvelope<"fraud.flagged"> {
     sequence: null,
     occurred_at: now,
     request_id: flagged.requestId,
+    ...(flagged.traceparent === undefined ? {} : { traceparent: flagged.traceparent }),
     data: {
       payment_id: flagged.paymentId,
       rule_triggered: flagged.rule,

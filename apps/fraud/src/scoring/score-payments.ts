@@ -134,7 +134,7 @@ function toCounted({ request, policy, facts }: Item) {
 
 /** What rules may look at, its address in one spelling. */
 export function factsOf(
-  request: Omit<ScoreRequest, "payment_id" | "tenant_id" | "mode" | "request_id">,
+  request: Omit<ScoreRequest, "payment_id" | "tenant_id" | "mode" | "request_id" | "traceparent">,
 ): Facts {
   return {
     amount: request.amount,
@@ -168,6 +168,7 @@ function eventsOf(row: NewDecision, item: Item | undefined) {
     tenantId: row.tenantId,
     mode: row.mode,
     requestId: item?.request.request_id ?? null,
+    traceparent: item?.request.traceparent,
     rule: row.trigger ?? "score",
     score: row.score,
     decision: row.decision,

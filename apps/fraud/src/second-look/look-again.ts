@@ -11,17 +11,26 @@ export interface LookAgain extends ScorePayments {
   readonly looks: LooksStore;
 }
 
+/** The `traceparent` of the event that a second look was taken at, by payment. */
+export type PaymentTraces = ReadonlyMap<string, string>;
+
 /**
  * Takes the second look at payments that are ready for it: scores what was never scored, and tells payment
  * where the decision is stricter than what was applied, or where the fail mode held or blocked. Repeating it
  * tells nothing twice. Throws `unavailable` while a store is away.
  */
-export async function lookAgain(deps: LookAgain, ready: readonly SecondLook[]): Promise<void> {
+export async function lookAgain(
+  deps: LookAgain,
+  ready: readonly SecondLook[],
+  traces: PaymentTraces = new Map(),
+): Promise<void> {
   if (ready.length === 0) return;
   const decided = await decideAll(deps, ready);
   const events = ready.flatMap((look) => {
     const found = decided.get(look.paymentId);
-    return found === undefined ? [] : eventsOfLook(look, found.decision, found.policy.policy);
+    if (found === undefined) return [];
+    const cause = { ...look, traceparent: traces.get(look.paymentId) };
+    return eventsOfLook(cause, found.decision, found.policy.policy);
   });
   await deps.looks.finish([...decided.keys()], events);
   if (events.length > 0) deps.onFlagged();
@@ -63,7 +72,7 @@ function toRequest(look: SecondLook): ScoreRequest[] {
  * applied.
  */
 export function eventsOfLook(
-  look: Pick<SecondLook, "applied" | "source" | "requestId">,
+  look: Pick<SecondLook, "applied" | "source" | "requestId"> & { readonly traceparent?: string | undefined },
   decision: NewDecision,
   policy: Policy,
 ): EventEnvelope<"fraud.flagged">[] {
@@ -72,6 +81,7 @@ export function eventsOfLook(
     tenantId: decision.tenantId,
     mode: decision.mode,
     requestId: look.requestId,
+    traceparent: look.traceparent,
     score: decision.score,
     isLate: true,
   };

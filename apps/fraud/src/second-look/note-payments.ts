@@ -1,5 +1,5 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import { type LookAgain, lookAgain } from "./look-again.ts";
+import { type LookAgain, lookAgain, type PaymentTraces } from "./look-again.ts";
 
 /**
  * Keeps the facts of new payments until it is known that they were scored in time. Events may come in any
@@ -22,7 +22,7 @@ export async function noteCreated(
       requestId: request_id,
     })),
   );
-  await lookAgain(deps, ready);
+  await lookAgain(deps, ready, tracesOf(events));
 }
 
 /** Forgets payments that were scored in time, and takes the second look at the others. */
@@ -46,5 +46,14 @@ export async function noteOutcomes(
     return [outcome];
   });
   if (unscored.length === 0) return;
-  await lookAgain(deps, await deps.looks.noteOutcomes(unscored));
+  await lookAgain(deps, await deps.looks.noteOutcomes(unscored), tracesOf(events));
+}
+
+/** What a second look causes belongs to the trace of the event that completed it. */
+function tracesOf(events: readonly EventEnvelope[]): PaymentTraces {
+  return new Map(
+    events.flatMap(({ key, traceparent }): [string, string][] =>
+      traceparent === undefined ? [] : [[key, traceparent]],
+    ),
+  );
 }

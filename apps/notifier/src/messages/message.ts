@@ -10,6 +10,8 @@ export interface Message {
   readonly body: string;
   /** Of the request that caused it; receivers get it as a header. */
   readonly requestId: string | null;
+  /** Of the work that caused it; receivers get one of the same trace. */
+  readonly traceparent: string | null;
 }
 
 type WebhookTopic = Exclude<Topic, "tenant.changed">;
@@ -71,6 +73,7 @@ export function toMessage(event: EventEnvelope): Message | null {
     eventId: event.event_id,
     event: event.type,
     requestId: event.request_id,
+    traceparent: event.traceparent ?? null,
     body: JSON.stringify({
       event: event.type,
       event_id: event.event_id,
@@ -92,7 +95,7 @@ export function testMessage(
   owner: { readonly tenantId: string; readonly mode: Mode },
   endpointId: string,
   eventId: string,
-  requestId: string | null = null,
+  cause: Pick<Message, "requestId" | "traceparent"> = { requestId: null, traceparent: null },
 ): Message {
   const { tenantId, mode } = owner;
   const event = "webhook.test";
@@ -105,5 +108,5 @@ export function testMessage(
     mode,
     endpoint_id: endpointId,
   });
-  return { tenantId, mode, eventId, event, body, requestId };
+  return { tenantId, mode, eventId, event, body, ...cause };
 }

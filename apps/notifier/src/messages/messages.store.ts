@@ -43,6 +43,7 @@ export function createMessagesStore(sql: Sql) {
           ${messages.map((one) => one.tenantId)}::text[], ${messages.map((one) => one.mode)}::text[],
           ${messages.map((one) => one.eventId)}::text[], ${messages.map((one) => one.event)}::text[],
           ${messages.map((one) => one.body)}::text[], ${messages.map((one) => one.requestId)}::text[],
+          ${messages.map((one) => one.traceparent)}::text[],
           ${deliveries.map((one) => one.deliveryId)}::text[],
           ${deliveries.map((one) => one.place + 1)}::integer[],
           ${deliveries.map((one) => one.endpointId)}::text[]) as added`;

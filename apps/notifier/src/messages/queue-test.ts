@@ -7,14 +7,15 @@ export type QueueTest = AcceptEvents;
 /** Queues a test event for one endpoint, whatever events it is subscribed to. */
 export async function queueTest(
   deps: QueueTest,
-  owner: Pick<Message, "tenantId" | "mode" | "requestId">,
+  owner: Pick<Message, "tenantId" | "mode" | "requestId"> & { readonly traceparent?: string },
   endpointId: string,
 ): Promise<{ readonly deliveryId: string; readonly eventId: string }> {
+  const { requestId } = owner;
   const eventId = newId("evt");
   const deliveryId = newId("dlv");
   const added = await deps.messages.enqueue(
     "test",
-    [testMessage(owner, endpointId, eventId, owner.requestId)],
+    [testMessage(owner, endpointId, eventId, { requestId, traceparent: owner.traceparent ?? null })],
     [{ deliveryId, place: 0, endpointId }],
   );
   deps.onQueued(added);

@@ -1,4 +1,5 @@
 import type { Logger } from "@payflow/service-kit/logging.ts";
+import { SpanKind, startSpan } from "@payflow/service-kit/tracing.ts";
 import type { SecretBox } from "../sending/secret-box.ts";
 import type { Sender, SendResult } from "../sending/send.ts";
 import { signedHeaders } from "../sending/signature.ts";
@@ -38,7 +39,10 @@ async function signAndSend(
   try {
     secrets = delivery.secrets.map((sealed) => deps.secrets.open(delivery.endpointId, sealed));
   } catch (error) {
-    deps.logger.error({ err: error, endpoint_id: delivery.endpointId }, "a signing secret cannot be opened");
+    deps.logger.error(
+      { err: error, endpoint_id: delivery.endpointId, request_id: delivery.requestId },
+      "a signing secret cannot be opened",
+    );
     return {
       error: "secret_unreadable",
       statusCode: null,
@@ -48,11 +52,25 @@ async function signAndSend(
       durationMs: 0,
     };
   }
+  const span = startSpan("POST webhook", SpanKind.CLIENT, delivery.traceparent);
   const headers = {
     ...signedHeaders({ eventId: delivery.eventId, timestamp, body: delivery.body }, secrets),
     ...(delivery.requestId === null ? {} : { "request-id": delivery.requestId }),
+    traceparent: span.traceparent,
   };
-  return deps.sender.send({ url: delivery.url, headers, body: delivery.body });
+  const result = await deps.sender.send({ url: delivery.url, headers, body: delivery.body });
+  // Where it goes is the tenant's business: the endpoint's id stands for its URL.
+  span.end(
+    undefined,
+    {
+      "payflow.webhook.endpoint_id": delivery.endpointId,
+      "payflow.webhook.event_id": delivery.eventId,
+      "http.request.resend_count": delivery.number - 1,
+      ...(result.statusCode === null ? {} : { "http.response.status_code": result.statusCode }),
+    },
+    result.error !== null,
+  );
+  return result;
 }
 
 interface Decision {

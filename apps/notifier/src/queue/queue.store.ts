@@ -19,6 +19,7 @@ export interface ClaimedDelivery {
   readonly body: string;
   /** Of the request that caused the event. */
   readonly requestId: string | null;
+  readonly traceparent: string | null;
   readonly url: string;
   /** The endpoint's secrets, newest first; two while one is being replaced. */
   readonly secrets: readonly SealedSecret[];
@@ -78,6 +79,7 @@ interface ClaimRow {
   readonly event: string;
   readonly body: string;
   readonly request_id: string | null;
+  readonly traceparent: string | null;
   readonly queued_at: number;
   readonly url: string;
   readonly secret: Uint8Array;
@@ -182,6 +184,7 @@ function toClaimed(row: ClaimRow, leaseId: string): ClaimedDelivery[] {
       event: row.event,
       body: row.body,
       requestId: row.request_id,
+      traceparent: row.traceparent,
       url: row.url,
       secrets,
       queuedAt: row.queued_at,

@@ -45,10 +45,11 @@ export async function driveOperation(
   payment: PaymentRow,
   hold: Hold,
   isTakenUp: boolean,
+  traceparent?: string,
 ): Promise<Driven> {
   const outcome = await askProcessor(deps, operation, payment, hold, isTakenUp);
   if (outcome === null) return { kind: "unknown" };
-  const driven = await finishOperation(deps, operation, payment, hold, outcome);
+  const driven = await finishOperation(deps, operation, payment, hold, outcome, traceparent);
   if (driven.kind === "done") deps.onEvents();
   return driven;
 }
@@ -88,6 +89,7 @@ export function finishOperation(
   payment: PaymentRow,
   hold: Hold,
   outcome: FollowUpOutcome,
+  traceparent?: string,
 ): Promise<Driven> {
   return transact(deps.sql, async (transaction): Promise<Driven> => {
     const error = outcome.kind === "failed" ? outcome.error : null;
@@ -95,7 +97,13 @@ export function finishOperation(
     if (closed === null) return { kind: "unknown" };
     if (outcome.kind === "failed") {
       deps.logger.warn(
-        { payment_id: payment.id, tenant_id: payment.tenantId, operation: closed.kind, code: error?.code },
+        {
+          payment_id: payment.id,
+          tenant_id: payment.tenantId,
+          request_id: closed.requestId,
+          operation: closed.kind,
+          code: error?.code,
+        },
         "the processor refused an operation",
       );
       if (closed.kind === "expire") await postponeExpiry(transaction, payment.id, deps.refusedExpiryMs);
@@ -110,7 +118,7 @@ export function finishOperation(
       status,
       status === "succeeded" ? outcome.amount : 0,
     );
-    await insertOutbox(transaction, [stateEvent(moved, { requestId: closed.requestId })]);
+    await insertOutbox(transaction, [stateEvent(moved, { requestId: closed.requestId, traceparent })]);
     const answer = { status: 200 as const, body: JSON.stringify(paymentResponse(moved)) };
     await answerRepeats(transaction, closed.idempotencyKey, answer);
     await applyWaitingFlags(transaction, payment.id);

@@ -51,7 +51,7 @@ export async function operate(
 ): Promise<{ readonly answer: StoredAnswer; readonly isReplay: boolean }> {
   const claim = await claimOperation(deps, tenant, request);
   if (claim.kind === "replayed") return { answer: claim.answer, isReplay: true };
-  const work = takeOperation(deps, claim);
+  const work = takeOperation(deps, claim, tenant.traceparent);
   if (request.isAsync) {
     // A refusal reaches nobody: the payment stands as it did, and the key may be used anew.
     deps.inBackground(work.catch((error: unknown) => ignoreRefusal(error)));
@@ -63,9 +63,9 @@ export async function operate(
 type Opened = Extract<OperationClaim, { kind: "opened" }>;
 
 /** Has the processor do what this process holds; 202 where the end is left to recovery. */
-async function takeOperation(deps: Operate, opened: Opened): Promise<StoredAnswer> {
+async function takeOperation(deps: Operate, opened: Opened, traceparent?: string): Promise<StoredAnswer> {
   const { operation, payment, hold } = opened;
-  const driven = await driveOperation(deps, operation, payment, hold, false);
+  const driven = await driveOperation(deps, operation, payment, hold, false, traceparent);
   if (driven.kind === "done") return driven.answer;
   if (driven.kind === "refused") {
     throw new DomainError("invalid_state", `The processor refused: ${driven.error.message}`);

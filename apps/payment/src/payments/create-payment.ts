@@ -81,7 +81,7 @@ async function takePayment(
   hold: Hold,
   cause: EventCause,
 ): Promise<StoredAnswer> {
-  const scoring = await deps.scorer.score(row);
+  const scoring = await deps.scorer.score(row, cause.traceparent);
   const outcome = await chargePayment(deps, row, scoring, hold);
   if (outcome === null) return leaveToRecovery(deps, row, scoring);
   const finished = await finishPayment(deps, row, scoring, outcome, cause);

@@ -46,15 +46,20 @@ export async function createRefund(
   const claim = await claimRefund(deps, tenant, request);
   if (claim.kind === "replayed") return { answer: claim.answer, isReplay: true };
   deps.onEvents();
-  const work = takeRefund(deps, claim.refund, claim.hold);
+  const work = takeRefund(deps, claim.refund, claim.hold, tenant.traceparent);
   if (!request.isAsync) return { answer: await work, isReplay: false };
   deps.inBackground(work);
   return { answer: await acceptRefund(deps.sql, claim.refund), isReplay: false };
 }
 
 /** Has the processor refund what this process holds; 202 where the end is left to recovery. */
-async function takeRefund(deps: CreateRefund, refund: RefundRow, hold: Hold): Promise<StoredAnswer> {
-  const answer = await driveRefund(deps, refund, hold, false);
+async function takeRefund(
+  deps: CreateRefund,
+  refund: RefundRow,
+  hold: Hold,
+  traceparent?: string,
+): Promise<StoredAnswer> {
+  const answer = await driveRefund(deps, refund, hold, false, traceparent);
   if (answer !== null) return answer;
   const next = { waitMs: deps.firstInquiryMs, inquiries: 0 };
   return transact(deps.sql, async (transaction) => {

@@ -33,10 +33,11 @@ export async function driveRefund(
   refund: RefundRow,
   hold: Hold,
   isTakenUp: boolean,
+  traceparent?: string,
 ): Promise<StoredAnswer | null> {
   const outcome = await askProcessor(deps, refund, hold, isTakenUp);
   if (outcome === null) return null;
-  const answer = await finishRefund(deps, refund, hold, outcome);
+  const answer = await finishRefund(deps, refund, hold, outcome, traceparent);
   if (answer !== null) deps.onEvents();
   return answer;
 }
@@ -73,13 +74,14 @@ export function finishRefund(
   refund: RefundRow,
   hold: Hold,
   outcome: FollowUpOutcome,
+  traceparent?: string,
 ): Promise<StoredAnswer | null> {
   return transact(deps.sql, async (transaction) => {
     const error = outcome.kind === "failed" ? outcome.error : null;
     const settled = await settleRefund(transaction, { id: refund.id, fence: hold.fence, error });
     if (settled === null) return null;
     const payment = await releaseReservation(transaction, settled);
-    await insertOutbox(transaction, [refundSettled(settled, payment)]);
+    await insertOutbox(transaction, [refundSettled(settled, payment, traceparent)]);
     const answer = refundAnswer(settled);
     await answerRepeats(transaction, settled.idempotencyKey, answer);
     return answer;

@@ -31,9 +31,10 @@ export async function openEventBus(config: BusConfig, about: OpenBus): Promise<E
   return openRedisStreams({ trace: traceBatch, ...about, url: config.DURABLE_REDIS_URL, installedApps });
 }
 
-/** One consumer span a batch, in the trace of its first event: a batch has as many causes as events. */
+/** One consumer span a batch, in the trace of its first event and linked to those of the others. */
 const traceBatch: BatchTrace = async ({ group, topic, events }, run) => {
-  const span = startSpan(`process ${topic}`, SpanKind.CONSUMER, events[0]?.traceparent);
+  const [first, ...others] = events.map((event) => event.traceparent);
+  const span = startSpan(`process ${topic}`, SpanKind.CONSUMER, first, others);
   const attributes = {
     "messaging.destination.name": topic,
     "messaging.consumer.group.name": group,

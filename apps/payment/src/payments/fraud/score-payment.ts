@@ -24,13 +24,14 @@ export interface ScorePayments {
 
 export interface Scorer {
   /** The payment's decision; by the tenant's fail mode when fraud is away or late. Never throws. */
-  score(payment: PaymentRow): Promise<Scoring>;
+  score(payment: PaymentRow, traceparent?: string): Promise<Scoring>;
   /** Has fraud evaluate a batch that counts nothing, so that the first payment finds everything warm. */
   warmUp(): Promise<void>;
 }
 
 interface Waiting {
   readonly payment: PaymentRow;
+  readonly traceparent: string | undefined;
   /** Nobody waits for the answer any more. */
   isGivenUp: boolean;
 }
@@ -52,9 +53,9 @@ export function createScorer(deps: ScorePayments): Scorer {
     isOutage: (error) => error instanceof DomainError && error.reason === "unavailable",
   });
 
-  async function score(payment: PaymentRow): Promise<Scoring> {
+  async function score(payment: PaymentRow, traceparent?: string): Promise<Scoring> {
     const tenant = `${payment.tenantId}:${payment.mode}`;
-    const answer = await inTime(deps, ask, payment);
+    const answer = await inTime(deps, ask, payment, traceparent);
     if (answer !== null) {
       if (failModes.size >= maxFailModes && !failModes.has(tenant)) failModes.clear();
       failModes.set(tenant, answer.fail_mode);
@@ -81,9 +82,10 @@ function inTime(
   deps: ScorePayments,
   ask: (waiting: Waiting) => Promise<ScoreAnswer | null>,
   payment: PaymentRow,
+  traceparent: string | undefined,
 ): Promise<ScoreAnswer | null> {
   return new Promise((resolve) => {
-    const waiting: Waiting = { payment, isGivenUp: false };
+    const waiting: Waiting = { payment, traceparent, isGivenUp: false };
     const timer = setTimeout(() => {
       waiting.isGivenUp = true;
       resolve(null);
@@ -93,7 +95,8 @@ function inTime(
       resolve(answer);
     };
     ask(waiting).then(settle, (error: unknown) => {
-      deps.logger.debug({ err: error, payment_id: payment.id }, "fraud gave no decision");
+      const about = { payment_id: payment.id, request_id: payment.requestId };
+      deps.logger.debug({ err: error, ...about }, "fraud gave no decision");
       settle(null);
     });
   });
@@ -105,14 +108,24 @@ async function askFraud(deps: ScorePayments, waiting: readonly Waiting[]): Promi
   const { decisions } = await deps.fraud.call(
     "POST",
     scoresPath,
-    { payments: wanted.map((one) => scoreRequest(one.payment)) },
-    { answer: ScoresAnswer, timeoutMs: deps.timeoutMs },
+    { payments: wanted.map(scoreRequest) },
+    { answer: ScoresAnswer, timeoutMs: deps.timeoutMs, ...causeOf(wanted) },
   );
   const byId = new Map(decisions.map((one) => [one.payment_id, one]));
   return waiting.map((one) => byId.get(one.payment.id) ?? null);
 }
 
-function scoreRequest(payment: PaymentRow): ScoreRequest {
+/** The call is made in the trace of its first payment and linked to those of the others. */
+function causeOf(wanted: readonly Waiting[]) {
+  const requestId = wanted[0]?.payment.requestId;
+  const [traceparent, ...otherTraceparents] = wanted.flatMap((one) => one.traceparent ?? []);
+  return {
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(traceparent === undefined ? {} : { traceparent, otherTraceparents }),
+  };
+}
+
+function scoreRequest({ payment, traceparent }: Waiting): ScoreRequest {
   return {
     payment_id: payment.id,
     tenant_id: payment.tenantId,
@@ -123,6 +136,7 @@ function scoreRequest(payment: PaymentRow): ScoreRequest {
     card_fingerprint: payment.cardFingerprint,
     ip: payment.ip,
     request_id: payment.requestId,
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 }
 
