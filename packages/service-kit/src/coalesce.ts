@@ -9,6 +9,11 @@ export interface Coalescing<Request, Result> {
   readonly maxBatch?: number;
   /** Calls under way at once. One gives the largest batches. */
   readonly maxInFlight?: number;
+  /**
+   * While requests come several at a time, a batch waits this long for more; one that comes alone never
+   * waits. Each call has a cost of its own, so that under load a few milliseconds buy much throughput.
+   */
+  readonly gatherMs?: number;
   /** Requests that may wait; beyond, `onFull` throws for the newest. */
   readonly maxWaiting?: number;
   readonly onFull?: () => Error;
@@ -34,17 +39,27 @@ export function coalesce<Request, Result>(
   const maxInFlight = options.maxInFlight ?? 1;
   const maxWaiting = options.maxWaiting ?? 20_000;
   const waiting: Waiting<Request, Result>[] = [];
+  const gatherMs = options.gatherMs ?? 0;
   let inFlight = 0;
+  let lastBatch = 0;
   let isScheduled = false;
 
   function schedule(): void {
     if (isScheduled || inFlight >= maxInFlight) return;
     isScheduled = true;
-    // Requests of the same turn of the event loop go out together.
-    queueMicrotask(() => {
-      isScheduled = false;
-      while (inFlight < maxInFlight && waiting.length > 0) void flush(waiting.splice(0, maxBatch));
-    });
+    // Alone, a request goes out at the end of this turn of the event loop, with whatever came in the same
+    // turn.
+    if (gatherMs === 0 || lastBatch < 2) setImmediate(send);
+    else setTimeout(send, gatherMs);
+  }
+
+  function send(): void {
+    isScheduled = false;
+    while (inFlight < maxInFlight && waiting.length > 0) {
+      const batch = waiting.splice(0, maxBatch);
+      lastBatch = batch.length;
+      void flush(batch);
+    }
   }
 
   async function flush(batch: Waiting<Request, Result>[]): Promise<void> {

@@ -82,6 +82,8 @@ export function paymentStore(database: Database, options: PaymentStoreOptions): 
   const shared = { maxInFlight: 1, isOutage, onFull };
   return {
     claim: coalesce<PaymentClaim, KnownRequest | null>({
+      // What is claimed together is scored, charged and finished together.
+      gatherMs: 4,
       ...shared,
       run: async (claims) => {
         const known = await claimAll(database, claims, options.leaseMs);

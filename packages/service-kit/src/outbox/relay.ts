@@ -45,7 +45,7 @@ export function startRelay(options: RelayOptions): Relay {
 const roundMs = 500;
 const observeMs = 5_000;
 /** While little arrives, batches are at least this far apart, so that they are worth their round trips. */
-const lingerMs = 4;
+const lingerMs = 10;
 /** A shard whose row the bus refuses for a reason of its own is left alone for so long. */
 const refusedMs = 5_000;
 
