@@ -1,14 +1,15 @@
-import { consumerGroups } from "@payflow/contracts/events.ts";
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { connectDatabase, isTransient } from "@payflow/service-kit/database.ts";
+import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
 import { connectRedis } from "@payflow/service-kit/redis.ts";
 import { retry } from "@payflow/service-kit/retry.ts";
 import { runService } from "@payflow/service-kit/service.ts";
 import { fraudSettings } from "./config.ts";
-import { consume, consumers } from "./consumers.ts";
+import { consumers } from "./consumers.ts";
 import { decisionsStore } from "./decisions/decisions.store.ts";
 import { flagsStore } from "./flags/flags.store.ts";
 import { compilePolicy } from "./policies/compile-policy.ts";
@@ -19,7 +20,7 @@ import { redisCounters } from "./scoring/counters.store.ts";
 import { scoreMetrics } from "./scoring/score-metrics.ts";
 import { warmUp } from "./scoring/warm-up.ts";
 import { looksStore } from "./second-look/looks.store.ts";
-import { createInternalServer, createServer, fraudGroup } from "./server.ts";
+import { createInternalServer, createServer } from "./server.ts";
 import { keptDays, startUpkeep } from "./upkeep/upkeep.ts";
 
 /** A Redis that hangs is as good as away: payment waits for a score no longer than this. */
@@ -40,16 +41,7 @@ await runService(
       );
       const redis = connectRedis(config.REDIS_URL, "fraud", logger, { commandTimeout: redisTimeoutMs });
       scope.defer("cache Redis", () => redis.disconnect());
-      const access = scope.use(
-        "tenant access",
-        connectTenantAccess({
-          redisUrl: config.REDIS_URL,
-          tenantServiceUrl: config.TENANT_SERVICE_URL,
-          internalSecret: config.INTERNAL_SERVICE_SECRET,
-          logger,
-          metrics,
-        }),
-      );
+      const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const bus = scope.use("event bus", await openEventBus(config, { service: "fraud", logger, metrics }));
       const relay = startRelay({ sql: database.sql, bus, service: "fraud", logger, metrics });
       scope.defer("outbox relay", () => relay.stop());
@@ -70,14 +62,11 @@ await runService(
         looks: looksStore(database.sql),
         onFlagged: () => relay.wake(),
       };
-
-      const handlers = consumers(scoring);
-      const subscription = await bus.subscribe({
-        group: fraudGroup,
-        topics: consumerGroups[fraudGroup].topics,
+      const subscription = await subscribeGroup(bus, {
+        group: "fraud",
         maxBatch,
         lingerMs,
-        handle: (topic, events) => consume(handlers, topic, events),
+        consumers: consumers(scoring),
       });
       scope.defer("consumers", () => subscription.stop());
       const upkeep = startUpkeep(
@@ -117,10 +106,7 @@ await runService(
           bus,
           internalSecret: config.INTERNAL_SERVICE_SECRET,
         }),
-        readiness: [
-          { name: "postgresql", check: () => store.ping() },
-          { name: "cache_redis", check: () => redis.ping() },
-        ],
+        readiness: [databaseCheck(database), { name: "cache_redis", check: () => redis.ping() }],
       };
     },
   },

@@ -1,10 +1,11 @@
-import type { ConsumerGroup } from "@payflow/contracts/events.ts";
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 import { deadLetterRoutes } from "@payflow/service-kit/bus/dead-letters.ts";
-import type { Authenticator, RateLimiter } from "@payflow/service-kit/http/access.ts";
-import { createHttp, createInternalHttp } from "@payflow/service-kit/http/server.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import {
+  createHttp,
+  createInternalHttp,
+  type InternalParts,
+  type PublicParts,
+} from "@payflow/service-kit/http/server.ts";
 import { decisionRoutes } from "./decisions/decisions.routes.ts";
 import type { GetDecision } from "./decisions/get-decision.ts";
 import { flagRoutes } from "./flags/flags.routes.ts";
@@ -13,15 +14,7 @@ import type { ChangePolicy } from "./policies/change-policy.ts";
 import { policyRoutes } from "./policies/policies.routes.ts";
 import { type ScoresRoutes, scoresRoutes } from "./scoring/scores.routes.ts";
 
-export const fraudGroup = "fraud" satisfies ConsumerGroup;
-
-export interface ServerDependencies extends GetDecision, ChangePolicy, ListFlags {
-  readonly authenticator: Authenticator;
-  readonly rateLimiter?: RateLimiter;
-  readonly adminToken: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+export interface ServerDependencies extends PublicParts, GetDecision, ChangePolicy, ListFlags {}
 
 /** The public API, not listening yet. */
 export function createServer(deps: ServerDependencies) {
@@ -29,11 +22,8 @@ export function createServer(deps: ServerDependencies) {
   return http.app().use(decisionRoutes(http, deps)).use(policyRoutes(http, deps)).use(flagRoutes(http, deps));
 }
 
-export interface InternalServerDependencies extends ScoresRoutes {
+export interface InternalServerDependencies extends InternalParts, ScoresRoutes {
   readonly bus: EventBus;
-  readonly internalSecret: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** The internal API, not listening yet. */
@@ -42,5 +32,5 @@ export function createInternalServer({ bus, ...deps }: InternalServerDependencie
   return http
     .app()
     .use(scoresRoutes(http, deps))
-    .use(deadLetterRoutes(http, { bus, group: fraudGroup }));
+    .use(deadLetterRoutes(http, { bus, group: "fraud" }));
 }

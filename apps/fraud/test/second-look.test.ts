@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import type { ScoreRequest } from "@payflow/contracts/internal-fraud.ts";
+import { consume } from "@payflow/service-kit/bus/consumers.ts";
 import fc from "fast-check";
-import { consume } from "../src/consumers.ts";
 import {
   authorized,
   call,

@@ -1,7 +1,8 @@
-import { consumerGroups } from "@payflow/contracts/events.ts";
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
 import { runService } from "@payflow/service-kit/service.ts";
@@ -10,13 +11,13 @@ import { createBooksStore } from "./comparison/books.store.ts";
 import { caughtUp } from "./comparison/caught-up.ts";
 import { createSettlements } from "./comparison/settlements.ts";
 import { ledgerSettings } from "./config.ts";
-import { consume, consumers } from "./consumers.ts";
+import { consumers } from "./consumers.ts";
 import { createJournalStore } from "./journal/journal.store.ts";
 import { postingMetrics } from "./journal/post-transfers.ts";
 import { reconciliationMetrics } from "./reconciliation/reconcile.ts";
 import { startReconciler } from "./reconciliation/reconciler.ts";
 import { createReconciliationStore } from "./reconciliation/reconciliation.store.ts";
-import { createInternalServer, createServer, ledgerGroup } from "./server.ts";
+import { createInternalServer, createServer } from "./server.ts";
 
 /** Events of one posting: the knee of the measured curve lies between 100 and 500. */
 const maxBatch = 500;
@@ -31,31 +32,20 @@ await runService(
     name: "ledger",
     settings: ledgerSettings,
     start: async ({ config, logger, metrics, scope }) => {
-      const { sql } = scope.use(
+      const database = scope.use(
         "database",
         connectDatabase(config.DATABASE_URL, { name: "ledger", max: config.DATABASE_POOL }),
       );
-      const access = scope.use(
-        "tenant access",
-        connectTenantAccess({
-          redisUrl: config.REDIS_URL,
-          tenantServiceUrl: config.TENANT_SERVICE_URL,
-          internalSecret: config.INTERNAL_SERVICE_SECRET,
-          logger,
-          metrics,
-        }),
-      );
+      const { sql } = database;
+      const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const bus = scope.use("event bus", await openEventBus(config, { service: "ledger", logger, metrics }));
       const journal = createJournalStore(sql);
       const runs = createReconciliationStore(sql);
-
-      const handlers = consumers({ journal, logger, metrics: postingMetrics(metrics) });
-      await bus.subscribe({
-        group: ledgerGroup,
-        topics: consumerGroups[ledgerGroup].topics,
+      await subscribeGroup(bus, {
+        group: "ledger",
         maxBatch,
         lingerMs,
-        handle: (topic, events) => consume(handlers, topic, events),
+        consumers: consumers({ journal, logger, metrics: postingMetrics(metrics) }),
       });
 
       const payment = createInternalClient({
@@ -104,7 +94,7 @@ await runService(
           logger,
           metrics,
         }),
-        readiness: [{ name: "postgresql", check: () => journal.ping() }],
+        readiness: [databaseCheck(database)],
       };
     },
   },

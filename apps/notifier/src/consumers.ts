@@ -1,34 +1,24 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
-import { webhookEvents } from "./endpoints/endpoint.ts";
+import type { Consumers } from "@payflow/service-kit/bus/consumers.ts";
 import { type AcceptEvents, acceptEvents } from "./messages/accept-events.ts";
 import type { WebhookMetrics } from "./queue/webhook-metrics.ts";
 
-export type Handler = (events: readonly EventEnvelope[]) => Promise<void>;
-
-export interface Consumers extends AcceptEvents {
+interface ConsumerDependencies extends AcceptEvents {
   readonly metrics: Pick<WebhookMetrics, "messages">;
 }
 
-/** Which use case takes the events of each topic: all of them become webhooks. */
-export function consumers(deps: Consumers): ReadonlyMap<Topic, Handler> {
-  return new Map(
-    webhookEvents.map((topic) => [
-      topic,
-      async (events) => {
-        await acceptEvents(deps, events);
-        deps.metrics.messages.inc({ event: topic }, events.length);
-      },
-    ]),
-  );
-}
-
-/** Gives a batch of one topic to its handler. Throws for a topic that has none. */
-export async function consume(
-  handlers: ReadonlyMap<Topic, Handler>,
-  topic: Topic,
-  events: readonly EventEnvelope[],
-): Promise<void> {
-  const handler = handlers.get(topic);
-  if (handler === undefined) throw new Error(`the notifier has no handler for ${topic}`);
-  await handler(events);
+/** What the notifier does on each event it reads: all of them become webhooks. */
+export function consumers(deps: ConsumerDependencies): Consumers<"notifier"> {
+  const accept = (topic: Topic) => async (events: readonly EventEnvelope[]) => {
+    await acceptEvents(deps, events);
+    deps.metrics.messages.inc({ event: topic }, events.length);
+  };
+  return {
+    "payment.created": accept("payment.created"),
+    "payment.authorized": accept("payment.authorized"),
+    "payment.settled": accept("payment.settled"),
+    "refund.initiated": accept("refund.initiated"),
+    "refund.settled": accept("refund.settled"),
+    "fraud.flagged": accept("fraud.flagged"),
+  };
 }

@@ -1,12 +1,13 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
 import { runService } from "@payflow/service-kit/service.ts";
 import { notifierSettings } from "./config.ts";
-import { consume, consumers } from "./consumers.ts";
+import { consumers } from "./consumers.ts";
 import { createDeliveriesStore } from "./deliveries/deliveries.store.ts";
-import { webhookEvents } from "./endpoints/endpoint.ts";
 import { createEndpointsStore } from "./endpoints/endpoints.store.ts";
 import { createMessagesStore } from "./messages/messages.store.ts";
 import { createQueueStore } from "./queue/queue.store.ts";
@@ -15,11 +16,13 @@ import { startWorker } from "./queue/worker.ts";
 import { createResolver } from "./sending/resolve-host.ts";
 import { createSecretBox } from "./sending/secret-box.ts";
 import { createSender } from "./sending/send.ts";
-import { createInternalServer, createServer, notifierGroup } from "./server.ts";
+import { createInternalServer, createServer } from "./server.ts";
 import { createUpkeepStore } from "./upkeep/upkeep.store.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 
 /** Events of one call that queues deliveries. */
+/** Batches are at least this far apart under load: each costs round trips to the bus and the database. */
+const lingerMs = 20;
 const maxBatch = 256;
 
 await runService(
@@ -63,16 +66,7 @@ await runService(
       });
       scope.defer("upkeep", () => upkeep.stop());
 
-      const access = scope.use(
-        "tenant access",
-        connectTenantAccess({
-          redisUrl: config.REDIS_URL,
-          tenantServiceUrl: config.TENANT_SERVICE_URL,
-          internalSecret: config.INTERNAL_SERVICE_SECRET,
-          logger,
-          metrics,
-        }),
-      );
+      const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const messages = createMessagesStore(database.sql);
       const onQueued = (added: number) => {
         counted.queued.inc(added);
@@ -83,12 +77,11 @@ await runService(
         "event bus",
         await openEventBus(config, { service: "notifier", logger, metrics }),
       );
-      const handlers = consumers({ messages, onQueued, metrics: counted });
-      await bus.subscribe({
-        group: notifierGroup,
-        topics: webhookEvents,
+      await subscribeGroup(bus, {
+        group: "notifier",
         maxBatch,
-        handle: (topic, events) => consume(handlers, topic, events),
+        lingerMs,
+        consumers: consumers({ messages, onQueued, metrics: counted }),
       });
 
       const shared = {
@@ -114,7 +107,7 @@ await runService(
           adminToken: config.ADMIN_TOKEN,
         }),
         internalApp: createInternalServer({ ...shared, bus, internalSecret: config.INTERNAL_SERVICE_SECRET }),
-        readiness: [{ name: "postgresql", check: () => queue.isReachable() }],
+        readiness: [databaseCheck(database)],
       };
     },
   },

@@ -1,20 +1,21 @@
-import { consumerGroups } from "@payflow/contracts/events.ts";
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { createBackground } from "@payflow/service-kit/background.ts";
+import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { retry } from "@payflow/service-kit/retry.ts";
 import { runService } from "@payflow/service-kit/service.ts";
 import { paymentSettings } from "./config.ts";
-import { consume, consumers } from "./consumers.ts";
+import { consumers } from "./consumers.ts";
 import { createDependencies } from "./dependencies.ts";
 import { startForgetting } from "./idempotency/forget-answers.ts";
 import { simulatedProcessor } from "./processor/simulated.ts";
 import { inquirySchedule } from "./recovery/inquiry-schedule.ts";
 import { createRecovery } from "./recovery/recovery.ts";
-import { createInternalServer, createServer, paymentGroup } from "./server.ts";
+import { createInternalServer, createServer } from "./server.ts";
 
 /** Pieces of each kind of open work that one process takes up at once. */
 const recoveryCapacity = 64;
@@ -35,16 +36,7 @@ await runService(
       const relayDatabase = connect(config.DATABASE_URL, "payment-relay", relayConnections);
       const processorDatabase = connect(config.PROCESSOR_DATABASE_URL, "processor", processorConnections);
       const { INTERNAL_SERVICE_SECRET: internalSecret } = config;
-      const access = scope.use(
-        "tenant access",
-        connectTenantAccess({
-          redisUrl: config.REDIS_URL,
-          tenantServiceUrl: config.TENANT_SERVICE_URL,
-          internalSecret,
-          logger,
-          metrics,
-        }),
-      );
+      const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const bus = scope.use("event bus", await openEventBus(config, { service: "payment", logger, metrics }));
       const relay = startRelay({ sql: relayDatabase.sql, bus, service: "payment", logger, metrics });
       scope.defer("outbox relay", () => relay.stop());
@@ -75,13 +67,10 @@ await runService(
       scope.defer("recovery", () => recovery.stop());
       const forgetting = startForgetting({ sql: database.sql, logger, days: config.IDEMPOTENCY_DAYS });
       scope.defer("forgetting", () => forgetting.stop());
-
-      const handlers = consumers(deps);
-      const subscription = await bus.subscribe({
-        group: paymentGroup,
-        topics: consumerGroups[paymentGroup].topics,
+      const subscription = await subscribeGroup(bus, {
+        group: "payment",
         maxBatch,
-        handle: (topic, events) => consume(handlers, topic, events),
+        consumers: consumers(deps),
       });
       scope.defer("subscription", () => subscription.stop());
       scope.defer("work after answers", () => background.drain());
@@ -106,7 +95,7 @@ await runService(
           adminToken: config.ADMIN_TOKEN,
         }),
         internalApp: createInternalServer({ ...deps, bus, internalSecret }),
-        readiness: [{ name: "postgresql", check: () => deps.payments.ping() }],
+        readiness: [databaseCheck(database)],
       };
     },
   },

@@ -1,10 +1,11 @@
-import type { ConsumerGroup } from "@payflow/contracts/events.ts";
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 import { deadLetterRoutes } from "@payflow/service-kit/bus/dead-letters.ts";
-import type { Authenticator, RateLimiter } from "@payflow/service-kit/http/access.ts";
-import { createHttp, createInternalHttp } from "@payflow/service-kit/http/server.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import {
+  createHttp,
+  createInternalHttp,
+  type InternalParts,
+  type PublicParts,
+} from "@payflow/service-kit/http/server.ts";
 import type { Operate } from "./operations/operate.ts";
 import { operationRoutes } from "./operations/operations.routes.ts";
 import type { CreatePayment } from "./payments/create-payment.ts";
@@ -16,22 +17,12 @@ import type { CreateRefund } from "./refunds/create-refund.ts";
 import type { ReadRefunds } from "./refunds/read-refunds.ts";
 import { refundRoutes } from "./refunds/refunds.routes.ts";
 
-export const paymentGroup = "payment" satisfies ConsumerGroup;
-
 export type ServerDependencies = CreatePayment &
   ReadPayments &
   Operate &
   CreateRefund &
   ReadRefunds &
-  HttpParts;
-
-interface HttpParts {
-  readonly authenticator: Authenticator;
-  readonly rateLimiter?: RateLimiter;
-  readonly adminToken: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+  PublicParts;
 
 /** The public API, not listening yet. */
 export function createServer(deps: ServerDependencies) {
@@ -43,11 +34,8 @@ export function createServer(deps: ServerDependencies) {
     .use(refundRoutes(http, deps));
 }
 
-export interface InternalServerDependencies extends ReadSettlements {
+export interface InternalServerDependencies extends InternalParts, ReadSettlements {
   readonly bus: EventBus;
-  readonly internalSecret: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** The internal API, not listening yet. */
@@ -56,5 +44,5 @@ export function createInternalServer(deps: InternalServerDependencies) {
   return http
     .app()
     .use(settlementRoutes(http, deps))
-    .use(deadLetterRoutes(http, { bus: deps.bus, group: paymentGroup }));
+    .use(deadLetterRoutes(http, { bus: deps.bus, group: "payment" }));
 }

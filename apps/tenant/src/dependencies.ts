@@ -55,10 +55,7 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
   const verifying = { verification, keyCache, epoch: () => publisher.epoch, secrets, usage };
   const { authenticator, rateLimiter } = scope.use(
     "tenant access",
-    connectTenantAccess({
-      redisUrl: config.REDIS_URL,
-      tenantServiceUrl: config.TENANT_SERVICE_URL,
-      internalSecret: config.INTERNAL_SERVICE_SECRET,
+    connectTenantAccess(config, {
       logger,
       metrics,
       ask: (keys) => verifyKeys(verifying, keys),
@@ -89,6 +86,5 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
     ...verifying,
     internalSecret: config.INTERNAL_SERVICE_SECRET,
   };
-  const checkDatabase = () => verification.nowMs();
-  return { database, checkDatabase, publisher, usage, verifying, server, internal };
+  return { database, publisher, usage, verifying, server, internal };
 }

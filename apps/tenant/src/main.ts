@@ -1,4 +1,5 @@
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { runService } from "@payflow/service-kit/service.ts";
 import { tenantSettings } from "./config.ts";
@@ -11,7 +12,7 @@ await runService(
     settings: tenantSettings,
     start: async (context) => {
       const { config, logger, metrics, scope } = context;
-      const { database, checkDatabase, publisher, usage, server, internal } = composeTenant(context);
+      const { database, publisher, usage, server, internal } = composeTenant(context);
       const bus = scope.use("event bus", await openEventBus(config, { service: "tenant", logger, metrics }));
       const relay = startRelay({ sql: database.sql, bus, service: "tenant", logger, metrics });
       scope.defer("outbox relay", () => relay.stop());
@@ -24,7 +25,7 @@ await runService(
       return {
         publicApp: createServer({ ...server, announce }),
         internalApp: createInternalServer(internal),
-        readiness: [{ name: "postgresql", check: checkDatabase }],
+        readiness: [databaseCheck(database)],
       };
     },
   },

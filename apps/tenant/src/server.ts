@@ -1,20 +1,16 @@
-import type { Authenticator, RateLimiter } from "@payflow/service-kit/http/access.ts";
-import { createHttp, createInternalHttp } from "@payflow/service-kit/http/server.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import {
+  createHttp,
+  createInternalHttp,
+  type InternalParts,
+  type PublicParts,
+} from "@payflow/service-kit/http/server.ts";
 import { apiKeyRoutes } from "./api-keys/api-keys.routes.ts";
 import type { ManageKeys } from "./api-keys/manage-keys.ts";
 import type { GovernTenant } from "./tenants/govern-tenant.ts";
 import { governRoutes, type TenantRoutes, tenantRoutes } from "./tenants/tenants.routes.ts";
 import { type VerificationRoutes, verificationRoutes } from "./verification/verification.routes.ts";
 
-export interface ServerDependencies extends TenantRoutes, GovernTenant, ManageKeys {
-  readonly authenticator: Authenticator;
-  readonly rateLimiter?: RateLimiter;
-  readonly adminToken: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+export interface ServerDependencies extends PublicParts, TenantRoutes, GovernTenant, ManageKeys {}
 
 /** The public API, not listening yet. */
 export function createServer(deps: ServerDependencies) {
@@ -22,11 +18,7 @@ export function createServer(deps: ServerDependencies) {
   return http.app().use(tenantRoutes(http, deps)).use(governRoutes(http, deps)).use(apiKeyRoutes(http, deps));
 }
 
-export interface InternalServerDependencies extends VerificationRoutes {
-  readonly internalSecret: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+export interface InternalServerDependencies extends InternalParts, VerificationRoutes {}
 
 /** The internal API, not listening yet. */
 export function createInternalServer(deps: InternalServerDependencies) {

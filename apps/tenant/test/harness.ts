@@ -66,14 +66,18 @@ export type Replica = ReturnType<typeof startReplica>;
 /** What any other app runs to know keys. */
 export function otherApp(stores: Pick<Stores, "redisUrl">, tenantServiceUrl: string): TenantAccess {
   const name = "other";
-  return connectTenantAccess({
-    redisUrl: stores.redisUrl,
-    tenantServiceUrl,
-    internalSecret,
-    logger: createLogger(name, "silent"),
-    metrics: new Metrics(name),
-    markUsedEveryMs: 50,
-  });
+  return connectTenantAccess(
+    {
+      REDIS_URL: stores.redisUrl,
+      TENANT_SERVICE_URL: tenantServiceUrl,
+      INTERNAL_SERVICE_SECRET: internalSecret,
+    },
+    {
+      logger: createLogger(name, "silent"),
+      metrics: new Metrics(name),
+      markUsedEveryMs: 50,
+    },
+  );
 }
 
 interface Called {

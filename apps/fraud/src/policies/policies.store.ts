@@ -16,8 +16,6 @@ export interface PolicyInForce extends PolicyOwner {
 }
 
 export interface PoliciesStore {
-  /** Resolves when PostgreSQL answers. */
-  ping(): Promise<void>;
   /** The policies in force of those who have one. `knownHash` is the version the asker has, or "". */
   inForce(
     owners: readonly (PolicyOwner & { readonly knownHash: string })[],
@@ -36,7 +34,6 @@ export interface PoliciesStore {
 /** Policies in PostgreSQL. A version is stored once, however many tenants have it. */
 export function policiesStore(sql: Sql): PoliciesStore {
   return {
-    ping: async () => void (await sql`select 1`),
     async inForce(owners) {
       const rows = await sql<{ tenant_id: string; mode: Mode; hash: string; document: Policy | null }[]>`
         select p.tenant_id, p.mode, p.hash, v.document

@@ -39,11 +39,6 @@ export function createJournalStore(sql: Sql) {
     created_at as "createdAt"`;
 
   return {
-    /** Throws while PostgreSQL is away. */
-    async ping(): Promise<void> {
-      await sql`select 1`;
-    },
-
     /** Books a batch in one call and one transaction: movements, balances and progress, or nothing. */
     async post(postings: readonly Posting[], progress: BatchProgress): Promise<Posted> {
       const [posted] = await sql<Posted[]>`

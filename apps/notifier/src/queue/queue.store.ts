@@ -136,10 +136,6 @@ export function createQueueStore(sql: Sql) {
                   from tenant_queue) as late`;
       return { deliveries: row?.deliveries ?? 0, lateSeconds: row?.late ?? 0 };
     },
-
-    async isReachable(): Promise<void> {
-      await sql`select 1`;
-    },
   };
 }
 

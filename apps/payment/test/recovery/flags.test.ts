@@ -1,7 +1,8 @@
 import { afterAll, expect, test } from "bun:test";
 import type { EventData, EventEnvelope } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
-import { consume, consumers } from "../../src/consumers.ts";
+import { consume } from "@payflow/service-kit/bus/consumers.ts";
+import { consumers } from "../../src/consumers.ts";
 import { OutcomeUnknown } from "../../src/processor/processor.ts";
 import type { TestTenant } from "../payment-app.ts";
 import { startRecoveryApp } from "./recovery-app.ts";

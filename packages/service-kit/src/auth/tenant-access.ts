@@ -13,12 +13,14 @@ import {
 import { createKeyCache } from "./key-cache.ts";
 import { createRateLimiter } from "./rate-limiter.ts";
 
+/** The part of a service's settings that says where keys are asked for. */
+export interface TenantAccessConfig {
+  readonly REDIS_URL: string;
+  readonly TENANT_SERVICE_URL: string;
+  readonly INTERNAL_SERVICE_SECRET: string;
+}
+
 export interface TenantAccessOptions {
-  /** The cache Redis. */
-  readonly redisUrl: string;
-  /** The tenant app's internal base URL. */
-  readonly tenantServiceUrl: string;
-  readonly internalSecret: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** In the place of the tenant app's internal route: the tenant app asks itself. */
@@ -36,11 +38,11 @@ export interface TenantAccess {
  * What `createHttp` needs for tenants' routes: who calls, and how much they may. Connects by itself and never
  * waits.
  */
-export function connectTenantAccess(options: TenantAccessOptions): TenantAccess {
+export function connectTenantAccess(config: TenantAccessConfig, options: TenantAccessOptions): TenantAccess {
   const { logger, metrics } = options;
-  const redis = connectRedis(options.redisUrl, "auth", logger, { commandTimeout: 300 });
+  const redis = connectRedis(config.REDIS_URL, "auth", logger, { commandTimeout: 300 });
   const authenticator = createAuthenticator({
-    ask: options.ask ?? askTenantApp(options),
+    ask: options.ask ?? askTenantApp(config),
     cache: createKeyCache(redis),
     logger,
     metrics,
@@ -57,11 +59,11 @@ export function connectTenantAccess(options: TenantAccessOptions): TenantAccess 
   };
 }
 
-function askTenantApp(options: TenantAccessOptions): AskTenant {
+function askTenantApp(config: TenantAccessConfig): AskTenant {
   const client = createInternalClient({
     service: "The tenant service",
-    baseUrl: options.tenantServiceUrl,
-    secret: options.internalSecret,
+    baseUrl: config.TENANT_SERVICE_URL,
+    secret: config.INTERNAL_SERVICE_SECRET,
     timeoutMs: askTimeoutMs,
   });
   return async (keys) => {

@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import type { Logger } from "../logging.ts";
 import type { Metrics } from "../metrics.ts";
 import { traceId } from "../traceparent.ts";
-import { type AccessOptions, accessControl } from "./access.ts";
+import { type AccessOptions, type Authenticator, accessControl, type RateLimiter } from "./access.ts";
 import { defaultBodyLimit } from "./body.ts";
 import { documentation } from "./documentation.ts";
 import { problemResponse, toDomainError } from "./problem.ts";
@@ -16,6 +16,22 @@ export interface HttpOptions extends Partial<AccessOptions> {
   readonly metrics: Metrics;
   /** Whether `/openapi.json` and `/docs` are served: on public ports. */
   readonly isDocumented?: boolean;
+}
+
+/** What every app's public API needs besides its own use cases. */
+export interface PublicParts {
+  readonly authenticator: Authenticator;
+  readonly rateLimiter?: RateLimiter;
+  readonly adminToken: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What every app's internal API needs besides its own use cases. */
+export interface InternalParts {
+  readonly internalSecret: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 export type Http = ReturnType<typeof createHttp>;
