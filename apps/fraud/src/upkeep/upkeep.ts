@@ -1,7 +1,7 @@
 import type { Sql } from "@payflow/service-kit/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
-import { pause } from "@payflow/service-kit/retry.ts";
+import { startRounds } from "@payflow/service-kit/rounds.ts";
 
 export interface Upkeep {
   readonly sql: Sql;
@@ -26,24 +26,19 @@ const leaseName = "upkeep";
 /** Deletes what is over its time, in one of the replicas at a time, until told to stop. */
 export function startUpkeep(deps: Upkeep, everyMs: number): { stop(): Promise<void> } {
   const holder = newHolder("fraud");
-  const stopping = new AbortController();
-  const ended = (async () => {
-    while (!stopping.signal.aborted) {
-      let waitMs = everyMs;
-      try {
-        await tick(deps, holder, stopping.signal);
-      } catch (error) {
-        deps.logger.warn({ err: error }, "upkeep could not go on; it is tried again");
-        waitMs = Math.min(everyMs, 5_000);
-      }
-      await pause(waitMs, stopping.signal);
-    }
-    await releaseLeases(deps.sql, holder, [leaseName]).catch(() => undefined);
-  })();
+  const rounds = startRounds({
+    logger: deps.logger,
+    failure: "upkeep could not go on; it is tried again",
+    everyMs,
+    againMs: Math.min(everyMs, 5_000),
+    round: async (signal) => {
+      await tick(deps, holder, signal);
+    },
+  });
   return {
     stop: async () => {
-      stopping.abort();
-      await ended;
+      await rounds.stop();
+      await releaseLeases(deps.sql, holder, [leaseName]).catch(() => undefined);
     },
   };
 }

@@ -3,18 +3,12 @@ import { newId } from "@payflow/contracts/ids.ts";
 import { isTransient, type Sql } from "@payflow/service-kit/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
-import { backoffMs, pause } from "@payflow/service-kit/retry.ts";
+import { backoffMs } from "@payflow/service-kit/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/rounds.ts";
 import type { ReconciliationRow } from "../schema.ts";
 import { type Reconcile, reconcile } from "./reconcile.ts";
 import { leaseName, ReconciliationLeaseLost } from "./reconciliation.store.ts";
 import { dueRuns, type ReconciliationSchedule } from "./run.ts";
-
-export interface Reconciler {
-  /** Asks for a look at the open runs now instead of at the next tick. */
-  wake(): void;
-  /** Leaves the run under way where it is, for the next holder of the lease, and resolves. */
-  stop(): Promise<void>;
-}
 
 export interface StartReconciler {
   readonly sql: Sql;
@@ -30,31 +24,30 @@ const maxWaitMs = 30_000;
 
 /**
  * Keeps reconciliation going in one of the replicas at a time: asks for the runs that are due, and carries
- * out open ones.
+ * out open ones. Stopped, it leaves the run under way where it is, for the next holder of the lease.
  */
-export function startReconciler(deps: StartReconciler): Reconciler {
+export function startReconciler(deps: StartReconciler): Rounds {
   const holder = newHolder("ledger");
-  const stopping = new AbortController();
-  let woken = new AbortController();
+  const failure = "reconciliation could not go on; it is tried again";
   let waits = 0;
-  const ended = (async () => {
-    while (!stopping.signal.aborted) {
-      woken = new AbortController();
-      const isWaiting = await tick(deps, holder, stopping.signal).catch((error: unknown) => {
-        deps.logger.warn({ err: error }, "reconciliation could not go on; it is tried again");
+  const rounds = startRounds({
+    logger: deps.logger,
+    failure,
+    everyMs: deps.tickMs,
+    round: async (signal) => {
+      const isWaiting = await tick(deps, holder, signal).catch((error: unknown) => {
+        deps.logger.warn({ err: error }, failure);
         return true;
       });
       waits = isWaiting ? waits + 1 : 0;
-      const pauseMs = isWaiting ? backoffMs({ firstMs: deps.tickMs, maxMs: maxWaitMs }, waits) : deps.tickMs;
-      await pause(pauseMs, AbortSignal.any([stopping.signal, woken.signal]));
-    }
-    await releaseLeases(deps.sql, holder, [leaseName]).catch(() => undefined);
-  })();
+      return isWaiting ? backoffMs({ firstMs: deps.tickMs, maxMs: maxWaitMs }, waits) : undefined;
+    },
+  });
   return {
-    wake: () => woken.abort(),
+    wake: rounds.wake,
     stop: async () => {
-      stopping.abort();
-      await ended;
+      await rounds.stop();
+      await releaseLeases(deps.sql, holder, [leaseName]).catch(() => undefined);
     },
   };
 }

@@ -1,68 +1,45 @@
 import { newHolder } from "@payflow/service-kit/lease.ts";
-import { pause } from "@payflow/service-kit/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/rounds.ts";
 import { type ProbeEndpoints, probeEndpoints } from "./probe-endpoints.ts";
 import type { UpkeepStore } from "./upkeep.store.ts";
-
-export interface Upkeep {
-  /** Looks at once for what waits for deleted endpoints. */
-  wake(): void;
-  stop(): Promise<void>;
-}
 
 /**
  * How long attempts, messages with their finished deliveries, and what waits for disabled endpoints are kept.
  */
 export const keptDays = 30;
 
-const rounds = { tickMs: 10_000, cleanEveryMs: 10 * 60_000, partitionsEveryMs: 60 * 60_000 };
+const periods = { tickMs: 10_000, cleanEveryMs: 10 * 60_000, partitionsEveryMs: 60 * 60_000 };
 const batch = 1_000;
 const leaseSeconds = 300;
 
 /**
  * Does what nobody waits for: cancels what waits for deleted endpoints, probes disabled ones, makes the
  * attempts' partitions ahead of time, and drops what is past its time in bounded batches, one replica at a
- * time.
+ * time. Woken, it looks at once for what waits for deleted endpoints.
  */
-export function startUpkeep(deps: ProbeEndpoints): Upkeep {
-  const ending = new AbortController();
+export function startUpkeep(deps: ProbeEndpoints): Rounds {
   const holder = newHolder("notifier");
-  const due = { cleaning: performance.now() + rounds.tickMs, partitions: 0 };
-  let sleep = new AbortController();
+  const due = { cleaning: performance.now() + periods.tickMs, partitions: 0 };
 
-  async function round(): Promise<void> {
+  async function round(signal: AbortSignal): Promise<undefined> {
     if (performance.now() >= due.partitions) {
       await deps.upkeep.makePartitions();
-      due.partitions = performance.now() + rounds.partitionsEveryMs;
+      due.partitions = performance.now() + periods.partitionsEveryMs;
     }
-    while ((await deps.upkeep.cancelOrphans(batch, keptDays)) === batch && !ending.signal.aborted);
+    while ((await deps.upkeep.cancelOrphans(batch, keptDays)) === batch && !signal.aborted);
     await probeEndpoints(deps);
     if (performance.now() >= due.cleaning) {
-      due.cleaning = performance.now() + rounds.cleanEveryMs;
-      await deps.upkeep.alone(holder, "webhook-cleaning", leaseSeconds, () =>
-        clean(deps.upkeep, ending.signal),
-      );
+      due.cleaning = performance.now() + periods.cleanEveryMs;
+      await deps.upkeep.alone(holder, "webhook-cleaning", leaseSeconds, () => clean(deps.upkeep, signal));
     }
   }
 
-  async function run(): Promise<void> {
-    while (!ending.signal.aborted) {
-      sleep = new AbortController();
-      await round().catch((error: unknown) => {
-        deps.logger.warn({ err: error }, "the queue's upkeep failed and is tried again");
-      });
-      await pause(rounds.tickMs, sleep.signal);
-    }
-  }
-
-  const running = run();
-  return {
-    wake: () => sleep.abort(),
-    async stop() {
-      ending.abort();
-      sleep.abort();
-      await running;
-    },
-  };
+  return startRounds({
+    logger: deps.logger,
+    failure: "the queue's upkeep failed and is tried again",
+    everyMs: periods.tickMs,
+    round,
+  });
 }
 
 /** Drops what is past its time: partitions of attempts, and finished messages from the oldest on. */

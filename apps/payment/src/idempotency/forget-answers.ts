@@ -2,6 +2,7 @@ import type { Sql } from "@payflow/service-kit/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import { pause } from "@payflow/service-kit/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/rounds.ts";
 import { forgetOld } from "./idempotency.store.ts";
 
 export interface ForgetAnswers {
@@ -39,24 +40,14 @@ export async function forgetAnswers(
 }
 
 /** Forgets old answers every few minutes until stopped. */
-export function startForgetting(deps: ForgetAnswers): { stop(): Promise<void> } {
-  const stopping = new AbortController();
+export function startForgetting(deps: ForgetAnswers): Rounds {
   const holder = newHolder("payment");
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      try {
-        await forgetAnswers(deps, holder, stopping.signal);
-      } catch (error) {
-        deps.logger.warn({ err: error }, "old answers could not be forgotten; it is tried again");
-      }
-      await pause(everyMs, stopping.signal);
-    }
-  }
-  const running = run();
-  return {
-    async stop() {
-      stopping.abort();
-      await running;
+  return startRounds({
+    logger: deps.logger,
+    failure: "old answers could not be forgotten; it is tried again",
+    everyMs,
+    round: async (signal) => {
+      await forgetAnswers(deps, holder, signal);
     },
-  };
+  });
 }
