@@ -4,6 +4,7 @@ import {
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
 import { memoryByProcess } from "@payflow/one-machine/processes/memory.ts";
+import postgres from "postgres";
 import { baselinesFolder, findPgbench, runPgbench } from "./baseline.ts";
 import { type Answered, closedLoop, type Load, openLoop, type Send } from "./load.ts";
 import { Books, checkTruth } from "./payments-truth.ts";
@@ -92,8 +93,9 @@ async function prepareBaseline(
     return null;
   }
   const url = installation.databaseUrl("processor", "superuser");
-  const schema = Bun.spawnSync(["psql", "-q", "-f", path.join(folder, "payments-schema.sql"), url]);
-  if (schema.exitCode !== 0) throw new Error(`the baseline's schema failed: ${schema.stderr.toString()}`);
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await sql.file(path.join(folder, "payments-schema.sql"));
+  await sql.end();
   return (seconds) => runPgbench(pgbench, path.join(folder, "payments.sql"), url, seconds);
 }
 
