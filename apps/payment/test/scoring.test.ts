@@ -30,7 +30,12 @@ test("fraud too late: an unknown tenant's payment is reviewed, and says by whose
   const paid = await app.pay(live);
   app.fraud.delay(0);
   expect([paid.status, paid.json.status]).toEqual([201, "flagged"]);
-  expect(paid.json.fraud).toEqual({ decision: "review", score: null, rules: [], late_flag: false });
+  expect(paid.json.fraud).toEqual({
+    decision: "review",
+    score: null,
+    rules: ["fail_mode"],
+    late_flag: false,
+  });
   expect(await settledOf(paid.json.payment_id)).toMatchObject({
     type: "payment.authorized",
     data: { status: "flagged", scoring: { decision: "review", source: "fail_mode" } },

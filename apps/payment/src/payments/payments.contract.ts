@@ -79,7 +79,9 @@ export const PaymentResponse = Type.Object({
   fraud: Type.Object({
     decision: nullable(oneOf(decisions)),
     score: nullable(Type.Integer({ minimum: 0, maximum: 100 })),
-    rules: Type.Array(Type.String()),
+    rules: Type.Array(Type.String(), {
+      description: "The rules that triggered; `fail_mode` where nobody could score the payment in time.",
+    }),
     late_flag: Type.Boolean({ description: "Whether fraud raised a flag after the payment was charged." }),
   }),
   created_at: Timestamp,

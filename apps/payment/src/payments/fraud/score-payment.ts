@@ -62,7 +62,7 @@ export function createScorer(deps: ScorePayments): Scorer {
     }
     const scoring: Scoring =
       answer === null
-        ? { decision: failModes.get(tenant) ?? "review", score: null, rules: [], source: "fail_mode" }
+        ? byFailMode(failModes.get(tenant))
         : { decision: answer.decision, score: answer.score, rules: answer.rules, source: "score" };
     scored.inc({ source: scoring.source, decision: scoring.decision ?? "none" });
     return scoring;
@@ -75,6 +75,11 @@ export function createScorer(deps: ScorePayments): Scorer {
       await deps.fraud.call("POST", scoresPath, body, { answer: ScoresAnswer, timeoutMs: 2_000 });
     },
   };
+}
+
+/** A decision that names the fail mode as its reason; policies may not call a rule so. */
+function byFailMode(failMode: FailMode = "review"): Scoring {
+  return { decision: failMode, score: null, rules: ["fail_mode"], source: "fail_mode" };
 }
 
 /** The answer for one payment; null when it did not come in time. */
