@@ -6,7 +6,7 @@ const noControl = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 const timestamp =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 
-FormatRegistry.Set("date-time", (text) => timestamp.test(text) && !Number.isNaN(Date.parse(text)));
+FormatRegistry.Set("date-time", (text) => timestamp.test(text) && isStorableTime(text));
 FormatRegistry.Set("currency", isCurrency);
 // Names of our own: a library of ours registers `ip`, `email` and others for itself, and the last one wins.
 FormatRegistry.Set("ip-address", (text) => isIP(text) !== 0 && !text.includes("%"));
@@ -15,6 +15,18 @@ FormatRegistry.Set(
   (text) => text.length <= 254 && /^[^\s@<>",;:\\()[\]]{1,64}@[^\s@<>",;:\\()[\]]{1,255}$/.test(text),
 );
 FormatRegistry.Set("uri", (text) => URL.canParse(text));
+
+/**
+ * Whether the calendar has that day, and the moment in UTC lies in the years 1 to 9999: what is beyond has
+ * another notation, which PostgreSQL does not read.
+ */
+function isStorableTime(text: string): boolean {
+  const midnight = Date.parse(`${text.slice(0, 10)}T00:00:00Z`);
+  const time = Date.parse(text);
+  if (Number.isNaN(midnight) || Number.isNaN(time)) return false;
+  if (!new Date(midnight).toISOString().startsWith(text.slice(0, 10))) return false;
+  return /^(?!0000)\d{4}-/.test(new Date(time).toISOString());
+}
 
 /** Text of `minLength` to `maxLength` characters without control characters. */
 export function text(maxLength: number, description: string, minLength = 1) {

@@ -124,6 +124,23 @@ describe("every route", () => {
       413,
       "payload_too_large",
     ],
+    [
+      "half a surrogate pair",
+      "POST",
+      "/things",
+      { key: "good", body: '{"amount":1,"metadata":{"a":"\\ud800"}}' },
+      400,
+      "invalid_json",
+    ],
+    [
+      "half a surrogate pair in a name",
+      "POST",
+      "/things",
+      { key: "good", body: '{"amount":1,"metadata":{"\\uDFFF":"a"}}' },
+      400,
+      "invalid_json",
+    ],
+    ["a NUL in the query", "GET", "/things?cursor=%00", { key: "good" }, 400, "invalid_request"],
     ["no body", "POST", "/things", { key: "good" }, 400, "invalid_request"],
     ["an unknown query field", "GET", "/things?page=2", { key: "good" }, 400, "invalid_request"],
     ["a limit of 101", "GET", "/things?limit=101", { key: "good" }, 400, "invalid_request"],
@@ -145,6 +162,16 @@ describe("every route", () => {
     expect(answer.status).toBe(400);
     const pointers = (answer.body.errors as { pointer: string }[]).map((one) => one.pointer).sort();
     expect(pointers).toEqual(["/amount", "/colour", "/metadata/a"]);
+  });
+
+  test("an escaped pair of surrogates is a character like any other", async () => {
+    const body = '{"amount":1,"metadata":{"\\ud83d\\ude00":"\\\\ud800"}}';
+    expect((await call("POST", "/things", { key: "good", body })).status).toBe(201);
+  });
+
+  test.each(["x", "pay"])("a host called %s finds its routes", async (host) => {
+    const request = new Request(`http://${host}/things`, { headers: { "x-api-key": "good" } });
+    expect((await app.handle(request)).status).toBe(200);
   });
 
   test("a metadata key of 41 characters is refused", async () => {

@@ -57,6 +57,7 @@ export function accessControl(options: AccessOptions) {
         if (request.method !== "GET" && request.method !== "HEAD") {
           target.body = objectOrNothing(await readJson(request, options.bodyLimit));
         }
+        refuseNul(target.query);
         readNumbers(target.query);
       },
       resolve({ request }) {
@@ -127,6 +128,14 @@ function objectOrNothing(body: unknown): unknown {
   throw new DomainError("invalid_request", undefined, {
     errors: [{ pointer: "", message: "Expected an object" }],
   });
+}
+
+/** PostgreSQL keeps every character but this one. */
+function refuseNul(query: Record<string, unknown>): void {
+  const names = Object.keys(query).filter((name) => String(query[name]).includes("\0"));
+  if (names.length === 0) return;
+  const errors = names.map((name) => ({ pointer: `#/query/${name}`, message: "Expected no character NUL" }));
+  throw new DomainError("invalid_request", undefined, { errors });
 }
 
 /** A query's values are texts; `limit` is the one number among them. */

@@ -15,10 +15,23 @@ export async function readJson(request: Request, limit: number): Promise<unknown
   const bytes = await readBytes(request, limit);
   if (bytes.length === 0) return undefined;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (/\\ud[89a-f]/i.test(text)) JSON.parse(text, refuseHalfCharacters);
+    return JSON.parse(text);
   } catch {
     throw new DomainError("invalid_json");
   }
+}
+
+/**
+ * An escape of half a surrogate pair stands for no character: no store keeps it as it came, and jsonb refuses
+ * it.
+ */
+function refuseHalfCharacters(name: string, value: unknown): unknown {
+  if (!name.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) {
+    throw new SyntaxError("half a character");
+  }
+  return value;
 }
 
 /** The body's bytes; 413 as soon as more than `limit` bytes are announced or seen. */

@@ -49,7 +49,13 @@ export function createHttp(options: HttpOptions) {
     routes: (name: string) => new Elysia({ name, normalize: false }).use(access),
     /** The root: request ids, problems, metrics, and the API's document. Routes are added with `.use`. */
     app: () => {
-      const root = new Elysia({ normalize: false, strictPath: true, name: options.service })
+      const root = new Elysia({
+        normalize: false,
+        strictPath: true,
+        name: options.service,
+        // Otherwise a host of less than four characters, such as a service called `pay`, finds no route.
+        handler: { standardHostname: false },
+      })
         .onRequest(({ request, set }) => {
           set.headers["request-id"] = requestFacts(request).requestId;
         })
@@ -87,7 +93,8 @@ function report(logger: Logger, request: Request, refusal: { reason: string; cau
     trace_id: traceId(facts.traceparent),
     tenant_id: facts.tenant?.tenantId,
     method: request.method,
-    path: new URL(request.url).pathname,
+    // With a `Host` that is no host the URL cannot be read.
+    path: URL.parse(request.url)?.pathname,
     err: refusal.cause,
   };
   if (refusal.reason === "internal_error") logger.error(about, "a request failed for a reason of our own");
