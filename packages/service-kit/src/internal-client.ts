@@ -26,6 +26,10 @@ export interface InternalCall<T extends TSchema> {
 
 export type InternalMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
+// Bun's fetch takes HTTP_PROXY from the environment, for loopback too, and nothing but `false`, which its types
+// do not know, turns that off: the installation's secret must not pass through anybody's proxy.
+const direct = { proxy: false } as unknown as { proxy?: string };
+
 /** Calls another app's internal routes. */
 export interface InternalClient {
   /**
@@ -70,6 +74,7 @@ export function createInternalClient(client: InternalClientOptions): InternalCli
           headers: headersOf(client, body, { ...options, traceparent: span.traceparent }),
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           redirect: "error",
+          ...direct,
           signal: options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
         });
         status = response.status;

@@ -72,3 +72,30 @@ test.each([
 test("nobody listening means that the app is unavailable", async () => {
   expect((await refusal("/", "http://127.0.0.1:9")).reason).toBe("unavailable");
 });
+
+test("a proxy named in the environment sees neither the call nor the secret", async () => {
+  const proxied: string[] = [];
+  const proxy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      proxied.push(request.url);
+      return Response.json({ value: 2 });
+    },
+  });
+  const environment = { HTTP_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: "", no_proxy: "" };
+  const before = Object.keys(environment).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, environment);
+  try {
+    // The proxy works for whoever does not turn it off.
+    expect(await (await fetch(`http://127.0.0.1:${server.port}/good`)).json()).toEqual({ value: 2 });
+    expect(await client.call("GET", "/good", undefined, { answer })).toEqual({ value: 1 });
+    expect(proxied.length).toBe(1);
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    await proxy.stop(true);
+  }
+});
