@@ -1,7 +1,9 @@
 import { afterAll, expect, test } from "bun:test";
+import type { TransactionSql } from "@payflow/service-kit/database.ts";
 import { createLogger } from "@payflow/service-kit/logging.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { forgetAnswers } from "../src/idempotency/forget-answers.ts";
+import { claimKey } from "../src/idempotency/idempotency.store.ts";
 import { startPaymentApp } from "./payment-app.ts";
 
 const app = await startPaymentApp();
@@ -158,4 +160,37 @@ test("answers older than thirty days are forgotten in batches, by one replica at
   expect(counts.sort()).toEqual([0, 4_500]);
   const again = await app.pay(live, {}, { idempotencyKey: fresh });
   expect(again.headers.get("idempotent-replayed")).toBe("true");
+});
+
+test("a key that is released while it is looked up is claimed anew, so that a repeat finds it", async () => {
+  const id = crypto.randomUUID();
+  const key = { id, fingerprint: new Uint8Array(4), fields: ["amount"] };
+  await app.sql`insert into idempotency (id, subject, fingerprint) values (${id}, 'first', ${key.fingerprint})`;
+  const known = await app.sql.begin(async (transaction) => {
+    let statements = 0;
+    const interrupted = new Proxy(transaction, {
+      async apply(target, self, args) {
+        statements += 1;
+        // The first request's refusal commits between the insert and the look-up.
+        if (statements === 2) await app.sql`delete from idempotency where id = ${id}`;
+        return Reflect.apply(target, self, args);
+      },
+    });
+    return claimKey(interrupted as TransactionSql, key, "second");
+  });
+  expect(known).toBeNull();
+  expect(await app.sql`select subject from idempotency where id = ${id}`).toMatchObject([
+    { subject: "second" },
+  ]);
+});
+
+test("an escaped spelling of the same path is the same request", async () => {
+  const { live } = app.newTenant();
+  const { payment_id } = (await app.pay(live)).json;
+  const idempotencyKey = crypto.randomUUID();
+  const body = { amount: 100 };
+  const path = `/payments/${payment_id}/refunds`;
+  const first = await app.send("POST", path, { key: live, idempotencyKey, body });
+  const again = await app.send("POST", path.replace("pay_", "pay%5f"), { key: live, idempotencyKey, body });
+  expect([first.status, again.status, again.text]).toEqual([201, 201, first.text]);
 });

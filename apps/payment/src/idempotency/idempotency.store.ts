@@ -17,10 +17,15 @@ export async function claimKey(
   key: RequestKey,
   subject: string,
 ): Promise<KnownRequest | null> {
-  const taken = await transaction`
-    insert into idempotency (id, subject, fingerprint) values (${key.id}, ${subject}, ${key.fingerprint})
-    on conflict (id) do nothing returning id`;
-  return taken.length === 1 ? null : findKey(transaction, key.id);
+  for (;;) {
+    const taken = await transaction`
+      insert into idempotency (id, subject, fingerprint) values (${key.id}, ${subject}, ${key.fingerprint})
+      on conflict (id) do nothing returning id`;
+    if (taken.length === 1) return null;
+    const known = await findKey(transaction, key.id);
+    // Released between the two statements, such as by a refusal: the key is free, and claimed anew.
+    if (known !== null) return known;
+  }
 }
 
 /** What the first request with the key left; null when there was none. */

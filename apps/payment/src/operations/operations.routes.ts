@@ -86,7 +86,9 @@ async function answer(
   fields: readonly string[],
   amount?: number,
 ): Promise<Response> {
-  const path = new URL(request.url).pathname;
+  const action = kind === "approve" || kind === "reject" ? "review" : kind;
+  // By the id and not as it was written: an escaped spelling of the same path is the same request.
+  const path = `/payments/${params.id}/${action}`;
   const key = requestKey(tenant, path, request.headers.get("idempotency-key"), body, fields);
   const done = await operate(deps, tenant, {
     paymentId: params.id,

@@ -22,7 +22,8 @@ export const refundRoutes = (http: Http, deps: CreateRefund & ReadRefunds) =>
     .post(
       "/payments/:id/refunds",
       async ({ tenant, request, params, body }) => {
-        const path = new URL(request.url).pathname;
+        // By the id and not as it was written: an escaped spelling of the same path is the same request.
+        const path = `/payments/${params.id}/refunds`;
         const header = request.headers.get("idempotency-key");
         const refund = body ?? {};
         const key = requestKey(tenant, path, header, refund, createRefundFields);
