@@ -10,18 +10,11 @@ import { retry } from "@payflow/service-kit/retry.ts";
 import { runService } from "@payflow/service-kit/service.ts";
 import { fraudSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
-import { decisionsStore } from "./decisions/decisions.store.ts";
-import { flagsStore } from "./flags/flags.store.ts";
-import { compilePolicy } from "./policies/compile-policy.ts";
-import { defaultPolicy } from "./policies/default-policy.ts";
-import { policiesStore } from "./policies/policies.store.ts";
-import { policyCache } from "./policies/policy-cache.ts";
-import { redisCounters } from "./scoring/counters.store.ts";
+import { createDependencies } from "./dependencies.ts";
 import { scoreMetrics } from "./scoring/score-metrics.ts";
 import { warmUp } from "./scoring/warm-up.ts";
-import { looksStore } from "./second-look/looks.store.ts";
 import { createInternalServer, createServer } from "./server.ts";
-import { keptDays, startUpkeep } from "./upkeep/upkeep.ts";
+import { startUpkeep } from "./upkeep/upkeep.ts";
 
 /** A Redis that hangs is as good as away: payment waits for a score no longer than this. */
 const redisTimeoutMs = 1_000;
@@ -46,55 +39,37 @@ await runService(
       const relay = startRelay({ sql: database.sql, bus, service: "fraud", logger, metrics });
       scope.defer("outbox relay", () => relay.stop());
 
-      const fallback = compilePolicy(
-        defaultPolicy({
+      const deps = createDependencies({
+        database,
+        redis,
+        defaults: {
           velocityWindowSeconds: config.VELOCITY_WINDOW_SECONDS,
           velocityMaxPayments: config.VELOCITY_MAX_PAYMENTS,
           amountThresholdMinor: config.AMOUNT_THRESHOLD_PAISE,
-        }),
-      );
-      const store = policiesStore(database.sql);
-      const flags = flagsStore(database);
-      const scoring = {
-        policies: policyCache(store, fallback),
-        counters: redisCounters(redis),
-        decisions: decisionsStore(database.sql),
-        looks: looksStore(database.sql),
+        },
         onFlagged: () => relay.wake(),
-      };
+      });
       const subscription = await subscribeGroup(bus, {
         group: "fraud",
         maxBatch,
         lingerMs,
-        consumers: consumers(scoring),
+        consumers: consumers(deps),
       });
       scope.defer("consumers", () => subscription.stop());
       const upkeep = startUpkeep(
-        {
-          sql: database.sql,
-          logger,
-          rememberDefault: () => store.remember(fallback.hash, fallback.policy),
-          deletions: [
-            (limit) => scoring.decisions.deleteOld(keptDays.decisions, limit),
-            (limit) => flags.deleteOld(keptDays.flags, limit),
-            (limit) => scoring.looks.deleteOld(keptDays.looks, limit),
-            (limit) => store.deleteOld(keptDays.policies, limit),
-          ],
-        },
+        { ...deps, sql: database.sql, logger },
         config.UPKEEP_INTERVAL_SECONDS * 1_000,
       );
       scope.defer("upkeep", () => upkeep.stop());
       // The connections are still being made.
-      await retry(() => warmUp(scoring), isTransient, warmUpBackoff).catch((error) => {
+      await retry(() => warmUp(deps), isTransient, warmUpBackoff).catch((error) => {
         logger.warn({ err: error }, "could not warm up; the first scores will be slower");
       });
 
-      const common = { ...scoring, logger, metrics };
+      const common = { ...deps, logger, metrics };
       return {
         publicApp: createServer({
           ...common,
-          store,
-          flags,
           cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
           authenticator: access.authenticator,
           rateLimiter: access.rateLimiter,

@@ -13,15 +13,9 @@ import { testPostgres } from "@payflow/testkit/postgres.ts";
 import { testRedis } from "@payflow/testkit/redis.ts";
 import type { Redis } from "ioredis";
 import { consumers } from "../src/consumers.ts";
-import { decisionsStore } from "../src/decisions/decisions.store.ts";
-import { flagsStore } from "../src/flags/flags.store.ts";
-import { compilePolicy } from "../src/policies/compile-policy.ts";
-import { type DefaultPolicySettings, defaultPolicy } from "../src/policies/default-policy.ts";
-import { policiesStore } from "../src/policies/policies.store.ts";
-import { policyCache } from "../src/policies/policy-cache.ts";
-import { redisCounters } from "../src/scoring/counters.store.ts";
+import { createDependencies } from "../src/dependencies.ts";
+import type { DefaultPolicySettings } from "../src/policies/default-policy.ts";
 import { scoreMetrics } from "../src/scoring/score-metrics.ts";
-import { looksStore } from "../src/second-look/looks.store.ts";
 import { createInternalServer, createServer } from "../src/server.ts";
 
 const internalSecret = "an internal secret of tests, long enough";
@@ -65,18 +59,7 @@ export async function startFraud() {
 }
 
 function buildReplica(database: Database, redis: Redis) {
-  const store = policiesStore(database.sql);
-  const fallback = compilePolicy(defaultPolicy(defaults));
-  const deps = {
-    store,
-    fallback,
-    policies: policyCache(store, fallback),
-    counters: redisCounters(redis),
-    decisions: decisionsStore(database.sql),
-    looks: looksStore(database.sql),
-    flags: flagsStore(database),
-    onFlagged: () => {},
-  };
+  const deps = createDependencies({ database, redis, defaults, onFlagged: () => {} });
   const metrics = new Metrics("fraud");
   const common = { ...deps, logger, metrics };
   const publicApp = createServer({

@@ -5,7 +5,7 @@ import { createLogger } from "@payflow/service-kit/logging.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres from "postgres";
 import { warmUp } from "../src/scoring/warm-up.ts";
-import { keptDays, tick } from "../src/upkeep/upkeep.ts";
+import { tick } from "../src/upkeep/upkeep.ts";
 import {
   call,
   created,
@@ -107,18 +107,7 @@ test("upkeep deletes what is over its time and nothing that may still be asked f
   } finally {
     await admin.end();
   }
-  const { decisions, flags: flagged, looks, store, fallback } = fraud.deps;
-  const upkeep = {
-    sql: fraud.database.sql,
-    logger: createLogger("test", "silent"),
-    rememberDefault: () => store.remember(fallback.hash, fallback.policy),
-    deletions: [
-      (limit: number) => decisions.deleteOld(keptDays.decisions, limit),
-      (limit: number) => flagged.deleteOld(keptDays.flags, limit),
-      (limit: number) => looks.deleteOld(keptDays.looks, limit),
-      (limit: number) => store.deleteOld(keptDays.policies, limit),
-    ],
-  };
+  const upkeep = { ...fraud.deps, sql: fraud.database.sql, logger: createLogger("test", "silent") };
   await tick(upkeep, "one", new AbortController().signal);
   const left = await fraud.deps.decisions.find([old, young, kept].map((one) => one.payment_id));
   expect(left.map((one) => one.paymentId).sort()).toEqual([young.payment_id, kept.payment_id].sort());
@@ -128,8 +117,8 @@ test("upkeep deletes what is over its time and nothing that may still be asked f
     [young.payment_id, kept.payment_id].sort(),
   );
   // Out of use and over its time: gone. In use, or the default: kept.
-  expect(await fraud.deps.store.version(used.body.policy_hash)).toBeNull();
-  expect(await fraud.deps.store.version(fraud.deps.fallback.hash)).not.toBeNull();
+  expect(await fraud.deps.storedPolicies.version(used.body.policy_hash)).toBeNull();
+  expect(await fraud.deps.storedPolicies.version(fraud.deps.fallback.hash)).not.toBeNull();
   expect((await call(fraud, testKey(tenantId, "test"), "GET", "/fraud/policy")).body.is_default).toBe(false);
   // Another replica finds the work taken.
   await tick(upkeep, "two", new AbortController().signal);

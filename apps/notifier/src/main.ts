@@ -1,10 +1,10 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { connectDatabase, type Database } from "@payflow/service-kit/database.ts";
 import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
-import { runService } from "@payflow/service-kit/service.ts";
+import { runService, type ServiceContext } from "@payflow/service-kit/service.ts";
 import { notifierSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { createDeliveriesStore } from "./deliveries/deliveries.store.ts";
@@ -21,9 +21,9 @@ import { createUpkeepStore } from "./upkeep/upkeep.store.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 
 /** Events of one call that queues deliveries. */
+const maxBatch = 256;
 /** Batches are at least this far apart under load: each costs round trips to the bus and the database. */
 const lingerMs = 20;
-const maxBatch = 256;
 
 await runService(
   {
@@ -34,38 +34,7 @@ await runService(
         "database",
         connectDatabase(config.DATABASE_URL, { name: "notifier", max: config.DATABASE_POOL }),
       );
-      const older = config.WEBHOOK_PREVIOUS_ENCRYPTION_KEYS?.split(",").map((key) => key.trim()) ?? [];
-      const secrets = createSecretBox([config.WEBHOOK_ENCRYPTION_KEY, ...older]);
-      const sender = scope.use(
-        "sender",
-        createSender({
-          resolve: createResolver(),
-          allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
-          deadlineMs: config.WEBHOOK_DEADLINE_MS,
-        }),
-      );
-      const queue = createQueueStore(database.sql);
-      const counted = webhookMetrics(metrics, queue);
-      const worker = startWorker({
-        queue,
-        sender,
-        secrets,
-        logger,
-        metrics: counted,
-        maxInFlight: config.WEBHOOK_MAX_IN_FLIGHT,
-        deadlineMs: config.WEBHOOK_DEADLINE_MS,
-      });
-      scope.defer("worker", () => worker.stop());
-      const upkeep = startUpkeep({
-        upkeep: createUpkeepStore(database.sql),
-        sender,
-        secrets,
-        logger,
-        metrics: counted,
-        onQueueChanged: worker.wake,
-      });
-      scope.defer("upkeep", () => upkeep.stop());
-
+      const { secrets, counted, worker, upkeep } = startSending({ config, logger, metrics, scope }, database);
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const messages = createMessagesStore(database.sql);
       const onQueued = (added: number) => {
@@ -113,3 +82,42 @@ await runService(
   },
   process.env,
 );
+
+/** What makes the attempts: the queue's worker, its upkeep and what they send with. */
+function startSending(
+  { config, logger, metrics, scope }: ServiceContext<typeof notifierSettings>,
+  database: Database,
+) {
+  const older = config.WEBHOOK_PREVIOUS_ENCRYPTION_KEYS?.split(",").map((key) => key.trim()) ?? [];
+  const secrets = createSecretBox([config.WEBHOOK_ENCRYPTION_KEY, ...older]);
+  const sender = scope.use(
+    "sender",
+    createSender({
+      resolve: createResolver(),
+      allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+      deadlineMs: config.WEBHOOK_DEADLINE_MS,
+    }),
+  );
+  const queue = createQueueStore(database.sql);
+  const counted = webhookMetrics(metrics, queue);
+  const worker = startWorker({
+    queue,
+    sender,
+    secrets,
+    logger,
+    metrics: counted,
+    maxInFlight: config.WEBHOOK_MAX_IN_FLIGHT,
+    deadlineMs: config.WEBHOOK_DEADLINE_MS,
+  });
+  scope.defer("worker", () => worker.stop());
+  const upkeep = startUpkeep({
+    upkeep: createUpkeepStore(database.sql),
+    sender,
+    secrets,
+    logger,
+    metrics: counted,
+    onQueueChanged: worker.wake,
+  });
+  scope.defer("upkeep", () => upkeep.stop());
+  return { secrets, counted, worker, upkeep };
+}

@@ -23,7 +23,7 @@ afterEach(async () => {
   receiver.close();
   await expectConsistentQueue(database.sql);
   await database.drop();
-});
+}, 60_000);
 
 const left = async () => {
   const [row] = await database.sql<{ n: number }[]>`select count(*)::integer as n from delivery_queue`;

@@ -32,7 +32,7 @@ export function startRounds({ logger, failure, everyMs, againMs, round }: Rounds
         logger.warn({ err: error }, failure);
         return againMs;
       });
-      await pause(waitMs ?? everyMs, AbortSignal.any([stopping.signal, woken.signal]));
+      if (waitMs !== 0) await pause(waitMs ?? everyMs, AbortSignal.any([stopping.signal, woken.signal]));
     }
   })();
   return {

@@ -6,7 +6,7 @@ import type { PolicyCache } from "./policy-cache.ts";
 import { readPolicy } from "./read-policy.ts";
 
 export interface ChangePolicy {
-  readonly store: Pick<PoliciesStore, "get" | "put">;
+  readonly storedPolicies: Pick<PoliciesStore, "get" | "put">;
   readonly policies: PolicyCache;
 }
 
@@ -17,14 +17,14 @@ export async function putPolicy(
   body: unknown,
 ): Promise<PolicyResponse> {
   const policy = readPolicy(body);
-  const stored = await deps.store.put(tenant, policyHash(policy), policy);
+  const stored = await deps.storedPolicies.put(tenant, policyHash(policy), policy);
   deps.policies.forget(tenant);
   return toResponse(tenant, stored);
 }
 
 /** The policy in force for a tenant in the key's mode: its own, or the default one. */
 export async function getPolicy(deps: ChangePolicy, tenant: TenantContext): Promise<PolicyResponse> {
-  const stored = await deps.store.get(tenant);
+  const stored = await deps.storedPolicies.get(tenant);
   if (stored !== null) return toResponse(tenant, stored);
   const { hash, policy } = deps.policies.fallback;
   return toResponse(tenant, { hash, policy, updatedAt: null });

@@ -1,14 +1,20 @@
 import type { Sql } from "@payflow/service-kit/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
-import { startRounds } from "@payflow/service-kit/rounds.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/rounds.ts";
+import type { Decisions } from "../decisions/decision.ts";
+import type { FlagsStore } from "../flags/flags.store.ts";
+import type { CompiledPolicy } from "../policies/compile-policy.ts";
+import type { PoliciesStore } from "../policies/policies.store.ts";
+import type { LooksStore } from "../second-look/looks.store.ts";
 
 export interface Upkeep {
   readonly sql: Sql;
-  /** Each deletes up to so many rows that are over their time, and tells how many there were. */
-  readonly deletions: readonly ((limit: number) => Promise<number>)[];
-  /** Says that this replica's default policy is in use. */
-  readonly rememberDefault: () => Promise<void>;
+  readonly decisions: Pick<Decisions, "deleteOld">;
+  readonly flags: Pick<FlagsStore, "deleteOld">;
+  readonly looks: Pick<LooksStore, "deleteOld">;
+  readonly storedPolicies: Pick<PoliciesStore, "deleteOld" | "remember">;
+  readonly fallback: Pick<CompiledPolicy, "hash" | "policy">;
   readonly logger: Logger;
 }
 
@@ -16,7 +22,7 @@ export interface Upkeep {
  * A first decision must be there for as long as payment may ask for it: idempotency and inquiry end within 30
  * days. A policy is kept for longer than any decision that names it.
  */
-export const keptDays = { decisions: 35, flags: 35, looks: 35, policies: 40 } as const;
+const keptDays = { decisions: 35, flags: 35, looks: 35, policies: 40 } as const;
 
 /** Rows of one delete: its locks and its share of the log stay small. */
 const batchSize = 2_000;
@@ -24,7 +30,7 @@ const leaseSeconds = 60;
 const leaseName = "upkeep";
 
 /** Deletes what is over its time, in one of the replicas at a time, until told to stop. */
-export function startUpkeep(deps: Upkeep, everyMs: number): { stop(): Promise<void> } {
+export function startUpkeep(deps: Upkeep, everyMs: number): Pick<Rounds, "stop"> {
   const holder = newHolder("fraud");
   const rounds = startRounds({
     logger: deps.logger,
@@ -46,8 +52,14 @@ export function startUpkeep(deps: Upkeep, everyMs: number): { stop(): Promise<vo
 /** One round. Tests call it in place of the ticking. */
 export async function tick(deps: Upkeep, holder: string, signal: AbortSignal): Promise<void> {
   // By every replica: while versions change, their default policies may differ.
-  await deps.rememberDefault();
-  for (const deleteRows of deps.deletions) {
+  await deps.storedPolicies.remember(deps.fallback.hash, deps.fallback.policy);
+  const deletions: readonly ((limit: number) => Promise<number>)[] = [
+    (limit) => deps.decisions.deleteOld(keptDays.decisions, limit),
+    (limit) => deps.flags.deleteOld(keptDays.flags, limit),
+    (limit) => deps.looks.deleteOld(keptDays.looks, limit),
+    (limit) => deps.storedPolicies.deleteOld(keptDays.policies, limit),
+  ];
+  for (const deleteRows of deletions) {
     for (let deleted = batchSize; deleted === batchSize && !signal.aborted; ) {
       if ((await acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds })) === null) return;
       deleted = await deleteRows(batchSize);

@@ -23,13 +23,85 @@ export interface PageResult {
 
 export type ReconciliationStore = ReturnType<typeof createReconciliationStore>;
 
+function isHeldUnder(sql: Sql, fence: number) {
+  return sql`exists (select from lease where name = ${leaseName} and fence = ${fence})`;
+}
+
+async function savePage(sql: Sql, id: string, page: PageResult, fence: number): Promise<void> {
+  const position = page.position === null ? null : JSON.stringify(page.position);
+  await transact(sql, async (transaction) => {
+    const [run] = await transaction<{ kept: number }[]>`
+      update reconciliation
+         set settlements = settlements + ${page.settlements}, transfers = transfers + ${page.transfers},
+             accounts = accounts + ${page.accounts}, findings = findings + ${page.findings.length},
+             error = null,
+             position = coalesce(${position}::text::jsonb, position)
+       where reconciliation_id = ${id} and status = 'running' and ${isHeldUnder(sql, fence)}
+      returning (findings - ${page.findings.length})::float8 as kept`;
+    if (run === undefined) throw new ReconciliationLeaseLost();
+    const kept = page.findings.slice(0, Math.max(0, maxFindings - run.kept));
+    for (let from = 0; from < kept.length; from += 1_000) {
+      await transaction`
+        insert into reconciliation_finding ${transaction(toRows(id, kept.slice(from, from + 1_000)))}
+        on conflict do nothing`;
+    }
+  });
+}
+
+async function latestRuns(sql: Sql): Promise<LatestRuns> {
+  const [row] = await sql<
+    { continuousAt: Date | null; fullAt: Date | null; firstAt: Date | null; open: ReconciliationKind[] }[]
+  >`
+    select max(requested_at) filter (where kind = 'continuous') as "continuousAt",
+           max(requested_at) filter (where kind = 'full') as "fullAt",
+           min(requested_at) as "firstAt",
+           coalesce(array_agg(distinct kind) filter (where status in ('queued', 'running')), '{}') as open
+      from reconciliation`;
+  return {
+    continuousAt: row?.continuousAt ?? undefined,
+    fullAt: row?.fullAt ?? undefined,
+    firstAt: row?.firstAt ?? undefined,
+    open: new Set(row?.open),
+  };
+}
+
+function listFindings(sql: Sql, id: string, before: string | undefined, limit: number) {
+  return sql<FindingRow[]>`
+    select finding_id::float8 as "findingId", reconciliation_id as "reconciliationId", kind, subject,
+           tenant_id as "tenantId", mode, currency, payment_id as "paymentId", refund_id as "refundId",
+           journal_id as "journalId", account, expected, found, detail, created_at as "createdAt"
+      from reconciliation_finding
+     where reconciliation_id = ${id}
+       and (${before ?? null}::bigint is null or finding_id < ${before ?? null}::bigint)
+     order by finding_id desc limit ${limit}`;
+}
+
+async function countFindings(sql: Sql, id: string): Promise<ReadonlyMap<FindingKind, number>> {
+  const rows = await sql<{ kind: FindingKind; count: number }[]>`
+    select kind, count(*)::int as count from reconciliation_finding
+     where reconciliation_id = ${id} group by kind`;
+  return new Map(rows.map((row) => [row.kind, row.count]));
+}
+
+async function pruneRuns(sql: Sql): Promise<number> {
+  const rows = await sql`
+    delete from reconciliation where reconciliation_id in (
+      select old.reconciliation_id from reconciliation old
+       where old.status in ('completed', 'failed')
+         and old.requested_at < now() - make_interval(days => ${keptDays})
+         and exists (select from reconciliation newer
+                      where newer.kind = old.kind and newer.requested_at > old.requested_at
+                        and newer.status = 'completed')
+       order by old.requested_at limit 1000)
+    returning 1`;
+  return rows.length;
+}
+
 export function createReconciliationStore(sql: Sql) {
   const columns = sql`
     reconciliation_id as "reconciliationId", kind, status, from_at as "fromAt", to_at as "toAt", position,
     settlements::float8, transfers::float8, accounts::float8, findings::float8, error,
     requested_at as "requestedAt", started_at as "startedAt", finished_at as "finishedAt"`;
-  const isHeldUnder = (fence: number) =>
-    sql`exists (select from lease where name = ${leaseName} and fence = ${fence})`;
 
   return {
     async now(): Promise<Date> {
@@ -49,22 +121,7 @@ export function createReconciliationStore(sql: Sql) {
       return row;
     },
 
-    async latest(): Promise<LatestRuns> {
-      const [row] = await sql<
-        { continuousAt: Date | null; fullAt: Date | null; firstAt: Date | null; open: ReconciliationKind[] }[]
-      >`
-        select max(requested_at) filter (where kind = 'continuous') as "continuousAt",
-               max(requested_at) filter (where kind = 'full') as "fullAt",
-               min(requested_at) as "firstAt",
-               coalesce(array_agg(distinct kind) filter (where status in ('queued', 'running')), '{}') as open
-          from reconciliation`;
-      return {
-        continuousAt: row?.continuousAt ?? undefined,
-        fullAt: row?.fullAt ?? undefined,
-        firstAt: row?.firstAt ?? undefined,
-        open: new Set(row?.open),
-      };
-    },
+    latest: () => latestRuns(sql),
 
     /** Up to where continuous runs have compared everything. */
     async watermark(): Promise<Date | null> {
@@ -84,33 +141,14 @@ export function createReconciliationStore(sql: Sql) {
       const [row] = await sql<ReconciliationRow[]>`
         update reconciliation
            set status = 'running', to_at = ${toAt}, started_at = coalesce(started_at, ${now})
-         where reconciliation_id = ${id} and status in ('queued', 'running') and ${isHeldUnder(fence)}
+         where reconciliation_id = ${id} and status in ('queued', 'running') and ${isHeldUnder(sql, fence)}
         returning ${columns}`;
       if (row === undefined) throw new ReconciliationLeaseLost();
       return row;
     },
 
     /** Keeps what a page brought together with where to go on. */
-    async save(id: string, page: PageResult, fence: number): Promise<void> {
-      const position = page.position === null ? null : JSON.stringify(page.position);
-      await transact(sql, async (transaction) => {
-        const [run] = await transaction<{ kept: number }[]>`
-          update reconciliation
-             set settlements = settlements + ${page.settlements}, transfers = transfers + ${page.transfers},
-                 accounts = accounts + ${page.accounts}, findings = findings + ${page.findings.length},
-                 error = null,
-                 position = coalesce(${position}::text::jsonb, position)
-           where reconciliation_id = ${id} and status = 'running' and ${isHeldUnder(fence)}
-          returning (findings - ${page.findings.length})::float8 as kept`;
-        if (run === undefined) throw new ReconciliationLeaseLost();
-        const kept = page.findings.slice(0, Math.max(0, maxFindings - run.kept));
-        for (let from = 0; from < kept.length; from += 1_000) {
-          await transaction`
-            insert into reconciliation_finding ${transaction(toRows(id, kept.slice(from, from + 1_000)))}
-            on conflict do nothing`;
-        }
-      });
-    },
+    save: (id: string, page: PageResult, fence: number) => savePage(sql, id, page, fence),
 
     async finish(
       id: string,
@@ -121,7 +159,7 @@ export function createReconciliationStore(sql: Sql) {
         update reconciliation
            set status = ${outcome.status}, error = ${outcome.error}, finished_at = ${outcome.now},
                position = null
-         where reconciliation_id = ${id} and status in ('queued', 'running') and ${isHeldUnder(fence)}`;
+         where reconciliation_id = ${id} and status in ('queued', 'running') and ${isHeldUnder(sql, fence)}`;
     },
 
     /** Says in the row why an open run does not go on for now. */
@@ -144,38 +182,12 @@ export function createReconciliationStore(sql: Sql) {
          order by reconciliation_id desc limit ${limit}`;
     },
 
-    findings(id: string, before: string | undefined, limit: number) {
-      return sql<FindingRow[]>`
-        select finding_id::float8 as "findingId", reconciliation_id as "reconciliationId", kind, subject,
-               tenant_id as "tenantId", mode, currency, payment_id as "paymentId", refund_id as "refundId",
-               journal_id as "journalId", account, expected, found, detail, created_at as "createdAt"
-          from reconciliation_finding
-         where reconciliation_id = ${id}
-           and (${before ?? null}::bigint is null or finding_id < ${before ?? null}::bigint)
-         order by finding_id desc limit ${limit}`;
-    },
+    findings: (id: string, before: string | undefined, limit: number) => listFindings(sql, id, before, limit),
 
-    async countFindings(id: string): Promise<ReadonlyMap<FindingKind, number>> {
-      const rows = await sql<{ kind: FindingKind; count: number }[]>`
-        select kind, count(*)::int as count from reconciliation_finding
-         where reconciliation_id = ${id} group by kind`;
-      return new Map(rows.map((row) => [row.kind, row.count]));
-    },
+    countFindings: (id: string) => countFindings(sql, id),
 
     /** Drops old finished runs with their findings, a bounded batch; the newest of each kind stay. */
-    async prune(): Promise<number> {
-      const rows = await sql`
-        delete from reconciliation where reconciliation_id in (
-          select old.reconciliation_id from reconciliation old
-           where old.status in ('completed', 'failed')
-             and old.requested_at < now() - make_interval(days => ${keptDays})
-             and exists (select from reconciliation newer
-                          where newer.kind = old.kind and newer.requested_at > old.requested_at
-                            and newer.status = 'completed')
-           order by old.requested_at limit 1000)
-        returning 1`;
-      return rows.length;
-    },
+    prune: () => pruneRuns(sql),
   };
 }
 

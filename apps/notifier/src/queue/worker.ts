@@ -1,7 +1,8 @@
 import { coalesce } from "@payflow/service-kit/coalesce.ts";
 import { isOutage, isTransient } from "@payflow/service-kit/database.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
-import { pause, retry } from "@payflow/service-kit/retry.ts";
+import { retry } from "@payflow/service-kit/retry.ts";
+import { startRounds } from "@payflow/service-kit/rounds.ts";
 import { type AttemptDelivery, attemptDelivery } from "./attempt-delivery.ts";
 import type { ClaimedDelivery, EndpointNotice, FinishedAttempt, QueueStore } from "./queue.store.ts";
 import type { WebhookMetrics } from "./webhook-metrics.ts";
@@ -36,12 +37,8 @@ const passedOverMs = 4;
 export function startWorker(options: WorkerOptions): Worker {
   const { queue, metrics, logger } = options;
   const leaseMs = options.deadlineMs + leaseMarginMs;
-  const ending = new AbortController();
   const underWay = new Set<Promise<void>>();
   const finish = coalesceFinishes(options);
-  let sleep = new AbortController();
-
-  const wake = () => sleep.abort();
 
   function begin(delivery: ClaimedDelivery, receivedAtMs: number): void {
     const attempt = work(delivery, receivedAtMs).catch((error: unknown) => {
@@ -53,7 +50,7 @@ export function startWorker(options: WorkerOptions): Worker {
     void attempt.finally(() => {
       underWay.delete(attempt);
       metrics.inFlight.set(underWay.size);
-      wake();
+      claiming.wake();
     });
   }
 
@@ -82,36 +79,20 @@ export function startWorker(options: WorkerOptions): Worker {
     return Math.min(pollMs, Math.max(passedOverMs, waitMs));
   }
 
-  async function run(): Promise<void> {
-    while (!ending.signal.aborted) {
-      sleep = new AbortController();
-      const waitMs = await claim().catch((error: unknown) => {
-        logger.warn({ err: error }, "deliveries could not be claimed");
-        return pollMs;
-      });
-      if (waitMs > 0) await pause(waitMs, sleep.signal);
-    }
+  async function sweep(): Promise<undefined> {
+    const expired = await queue.expire(500);
+    metrics.lost.inc(expired);
+    if (expired > 0) claiming.wake();
   }
 
-  async function sweep(): Promise<void> {
-    while (!ending.signal.aborted) {
-      const expired = await queue.expire(500).catch((error: unknown) => {
-        logger.warn({ err: error }, "leases that ran out could not be taken back");
-        return 0;
-      });
-      metrics.lost.inc(expired);
-      if (expired > 0) wake();
-      await pause(pollMs, ending.signal);
-    }
-  }
-
-  const loops = [run(), sweep()];
+  const shared = { logger, everyMs: pollMs };
+  const claiming = startRounds({ ...shared, failure: "deliveries could not be claimed", round: claim });
+  const failure = "leases that ran out could not be taken back";
+  const sweeping = startRounds({ ...shared, failure, round: sweep });
   return {
-    wake,
+    wake: claiming.wake,
     async stop() {
-      ending.abort();
-      wake();
-      await Promise.all(loops);
+      await Promise.all([claiming.stop(), sweeping.stop()]);
       await Promise.all(underWay);
     },
   };

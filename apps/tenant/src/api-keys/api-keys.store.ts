@@ -19,6 +19,62 @@ export interface KeyValue {
 
 const isLive = or(isNull(apiKey.expiresAt), gt(apiKey.expiresAt, sql`now()`));
 
+async function countLive(transaction: Transaction, tenantId: string): Promise<number> {
+  await transaction
+    .select({ tenantId: tenant.tenantId })
+    .from(tenant)
+    .where(eq(tenant.tenantId, tenantId))
+    .for("no key update");
+  const [row] = await transaction
+    .select({ keys: count() })
+    .from(apiKey)
+    .where(and(eq(apiKey.tenantId, tenantId), isNull(apiKey.revokedAt), isLive));
+  return row?.keys ?? 0;
+}
+
+async function lock(
+  transaction: Transaction,
+  owner: Pick<TenantContext, "tenantId" | "mode">,
+  keyId: string,
+): Promise<ApiKeyRow | undefined> {
+  const [row] = await transaction
+    .select()
+    .from(apiKey)
+    .where(
+      and(
+        eq(apiKey.keyId, keyId),
+        eq(apiKey.tenantId, owner.tenantId),
+        eq(apiKey.mode, owner.mode),
+        isNull(apiKey.revokedAt),
+      ),
+    )
+    .for("no key update");
+  return row;
+}
+
+async function rotate(
+  transaction: Transaction,
+  keyId: string,
+  to: Pick<ApiKeyRow, "prefix" | "last4" | "version"> & { readonly overlapSeconds: number },
+): Promise<ApiKeyRow> {
+  const { overlapSeconds, ...shown } = to;
+  const endsAt = sql`now() + make_interval(secs => ${overlapSeconds})`;
+  const ofKey = eq(apiKeyValue.keyId, keyId);
+  if (overlapSeconds === 0) {
+    await transaction.delete(apiKeyValue).where(ofKey);
+  } else {
+    await transaction.delete(apiKeyValue).where(and(ofKey, sql`ends_at is not null`));
+    await transaction.update(apiKeyValue).set({ endsAt }).where(ofKey);
+  }
+  const [row] = await transaction
+    .update(apiKey)
+    .set({ ...shown, previousExpiresAt: overlapSeconds === 0 ? null : endsAt })
+    .where(eq(apiKey.keyId, keyId))
+    .returning();
+  if (row === undefined) throw new Error("the locked key is gone");
+  return row;
+}
+
 export function createApiKeyStore({ db }: Database) {
   return {
     async insert(transaction: Transaction, key: NewKey): Promise<ApiKeyRow> {
@@ -35,18 +91,7 @@ export function createApiKeyStore({ db }: Database) {
      * How many keys of the tenant work; its row stays locked, so that the number holds until the transaction
      * ends.
      */
-    async countLive(transaction: Transaction, tenantId: string): Promise<number> {
-      await transaction
-        .select({ tenantId: tenant.tenantId })
-        .from(tenant)
-        .where(eq(tenant.tenantId, tenantId))
-        .for("no key update");
-      const [row] = await transaction
-        .select({ keys: count() })
-        .from(apiKey)
-        .where(and(eq(apiKey.tenantId, tenantId), isNull(apiKey.revokedAt), isLive));
-      return row?.keys ?? 0;
-    },
+    countLive,
 
     /** Whether the moment is still to come, by the database's clock. */
     async isFuture(transaction: Transaction, moment: Date): Promise<boolean> {
@@ -80,52 +125,13 @@ export function createApiKeyStore({ db }: Database) {
     /**
      * The key if it is the tenant's, of the mode and not revoked; its row locked until the transaction ends.
      */
-    async lock(
-      transaction: Transaction,
-      owner: Pick<TenantContext, "tenantId" | "mode">,
-      keyId: string,
-    ): Promise<ApiKeyRow | undefined> {
-      const [row] = await transaction
-        .select()
-        .from(apiKey)
-        .where(
-          and(
-            eq(apiKey.keyId, keyId),
-            eq(apiKey.tenantId, owner.tenantId),
-            eq(apiKey.mode, owner.mode),
-            isNull(apiKey.revokedAt),
-          ),
-        )
-        .for("no key update");
-      return row;
-    },
+    lock,
 
     async revoke(transaction: Transaction, keyId: string, version: number): Promise<void> {
       await transaction.update(apiKey).set({ revokedAt: sql`now()`, version }).where(eq(apiKey.keyId, keyId));
     },
 
     /** Ends the present value after the overlap, and values rotated away before at once. */
-    async rotate(
-      transaction: Transaction,
-      keyId: string,
-      to: Pick<ApiKeyRow, "prefix" | "last4" | "version"> & { readonly overlapSeconds: number },
-    ): Promise<ApiKeyRow> {
-      const { overlapSeconds, ...shown } = to;
-      const endsAt = sql`now() + make_interval(secs => ${overlapSeconds})`;
-      const ofKey = eq(apiKeyValue.keyId, keyId);
-      if (overlapSeconds === 0) {
-        await transaction.delete(apiKeyValue).where(ofKey);
-      } else {
-        await transaction.delete(apiKeyValue).where(and(ofKey, sql`ends_at is not null`));
-        await transaction.update(apiKeyValue).set({ endsAt }).where(ofKey);
-      }
-      const [row] = await transaction
-        .update(apiKey)
-        .set({ ...shown, previousExpiresAt: overlapSeconds === 0 ? null : endsAt })
-        .where(eq(apiKey.keyId, keyId))
-        .returning();
-      if (row === undefined) throw new Error("the locked key is gone");
-      return row;
-    },
+    rotate,
   };
 }

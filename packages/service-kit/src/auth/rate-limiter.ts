@@ -86,17 +86,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   function shareOf(tenantId: string, limits: TenantLimits, now: number): Share {
     const known = shares.get(tenantId);
     if (known !== undefined && isSameRate(known.limits, limits)) return known;
-    const share: Share = {
-      limits,
-      tokens: 0,
-      endsAt: 0,
-      left: limits.burst,
-      emptyUntil: 0,
-      windowStart: now,
-      demand: 0,
-      lastDemand: 0,
-      local: { tokens: limits.burst, atMs: now },
-    };
+    const share = newShare(limits, now);
     shares.delete(tenantId);
     shares.set(tenantId, share);
     const oldest = shares.keys().next();
@@ -142,6 +132,20 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
       if (now < share.emptyUntil) return refuse(share, 0, share.emptyUntil - now);
       return takeShared(tenantId, share);
     },
+  };
+}
+
+function newShare(limits: TenantLimits, now: number): Share {
+  return {
+    limits,
+    tokens: 0,
+    endsAt: 0,
+    left: limits.burst,
+    emptyUntil: 0,
+    windowStart: now,
+    demand: 0,
+    lastDemand: 0,
+    local: { tokens: limits.burst, atMs: now },
   };
 }
 
