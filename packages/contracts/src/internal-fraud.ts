@@ -37,7 +37,7 @@ export const ScoreRequest = Type.Object(
 );
 export type ScoreRequest = Static<typeof ScoreRequest>;
 
-/** A batch to score. A dry batch is evaluated like any other, but counts nothing and stores nothing: it warms up. */
+/** A batch to score. A dry batch is evaluated like any other, but counts and stores nothing: it warms up. */
 export const ScoresBody = Type.Object(
   {
     payments: Type.Array(ScoreRequest, { minItems: 1, maxItems: maxScoreBatch }),

@@ -43,8 +43,8 @@ export async function startTracing(service: string, endpoint: string): Promise<{
 }
 
 /**
- * Begins work on behalf of the given `traceparent`; a missing or malformed one begins a new trace. Work that has more
- * causes, such as a batch, is linked to them.
+ * Begins work on behalf of the given `traceparent`; a missing or malformed one begins a new trace. Work that
+ * has more causes, such as a batch, is linked to them.
  */
 export function startSpan(
   name: string,
