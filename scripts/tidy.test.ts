@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
 import { importRules } from "./tidy/import-rules.ts";
+import { leftoverRules } from "./tidy/leftover-rules.ts";
 import { readSources } from "./tidy/source-file.ts";
 import { textRules } from "./tidy/text-rules.ts";
 
 const files = await readSources(resolve(import.meta.dir, ".."));
 
-describe.each([...importRules, ...textRules])("$name", (rule) => {
+describe.each([...importRules, ...textRules, ...leftoverRules])("$name", (rule) => {
   test("holds in the repository", () => {
     const found = rule.check(files).map(({ path, line, message }) => `${path}:${line} ${message}`);
     expect(found).toEqual([]);

@@ -18,8 +18,8 @@ export interface Pgbench {
 }
 
 /**
- * pgbench from the PATH or an installed server. Where there is none, Debian's packages are unpacked into the cache:
- * installing them would start a server nobody asked for. Null when it cannot be had.
+ * pgbench from the PATH or an installed server. Where there is none, Debian's packages are unpacked into the
+ * cache: installing them would start a server nobody asked for. Null when it cannot be had.
  */
 export function findPgbench(): Pgbench | null {
   const installed = Bun.which("pgbench") ?? newestIn("/");

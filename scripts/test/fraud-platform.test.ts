@@ -120,7 +120,9 @@ describe("with a limit of N, exactly N pass", () => {
     expect(decision.body.evaluations).toMatchObject([{ name: "velocity_check", value: burst + 1, limit }]);
   });
 
-  /** Asks both replicas of fraud again for every payment, as a repeated call does: the first answer stands. */
+  /**
+   * Asks both replicas of fraud again for every payment, as a repeated call does: the first answer stands.
+   */
   async function deliverAgain(tenant: TestTenant): Promise<void> {
     const rows = await truth.payment`
       select id as payment_id, tenant_id, mode, amount::float8 as amount, currency, customer_id,

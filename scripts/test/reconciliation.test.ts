@@ -151,7 +151,9 @@ describe("a clean set", () => {
 });
 
 describe("a seeded fault is found and named:", () => {
-  /** Seeds one fault beside sound payments, and answers what was found of its tenant; of others nothing is. */
+  /**
+   * Seeds one fault beside sound payments, and answers what was found of its tenant; of others nothing is.
+   */
   async function seeded(seed: (booked: Awaited<ReturnType<typeof bookedPayment>>) => Promise<unknown>) {
     const booked = await bookedPayment();
     await bookedPayment();

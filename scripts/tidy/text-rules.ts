@@ -3,7 +3,7 @@ import { isCode, isTest, matchingLines, type Rule, sourceFile, type Violation } 
 
 const isRuleFile = (path: string) => path.startsWith("scripts/tidy");
 /** The one-machine package hands an environment on to the processes it starts. */
-const readsEnvironment = (path: string) => /\/(main|migrate)\.ts$|^packages\/one-machine\//.test(path);
+const readsEnvironment = (path: string) => /\/main\.ts$|^packages\/one-machine\//.test(path);
 const isWritten = (path: string) => path.endsWith(".ts") && !isRuleFile(path);
 
 const queriesRule: Rule = {

@@ -62,8 +62,8 @@ export const endpoint = pgTable(
 
 /**
  * An endpoint's place in the queue. `next_due` is when its next turn may be: infinity while nothing waits,
- * while it
- * is disabled and while `inflight` has reached `cap`. Changed only by who holds the lock of its tenant's row.
+ * while it is disabled and while `inflight` has reached `cap`. Changed only by who holds the lock of its
+ * tenant's row.
  */
 export const endpointQueue = pgTable(
   "endpoint_queue",

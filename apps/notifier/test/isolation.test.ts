@@ -137,7 +137,8 @@ test("an endpoint with a rate is sent no more than that", async () => {
   await notifier.consume(...events(owner, 60));
   await eventually(() => healthy.received.length === 60);
   const times = healthy.received.map((one) => one.atMs).sort((left, right) => left - right);
-  // Two may go at once, a tenth of a second's worth; a claim's attempts leave within a few milliseconds of each other.
+  // Two may go at once, a tenth of a second's worth; a claim's attempts leave within a few milliseconds of
+  // each other.
   const inOneSecond = times.map((from) => times.filter((at) => at >= from && at < from + 950).length);
   expect(Math.max(...inOneSecond)).toBeLessThanOrEqual(22);
 });

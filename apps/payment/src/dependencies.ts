@@ -67,4 +67,3 @@ export function createDependencies(parts: Parts) {
     onEvents: parts.wakeRelay,
   };
 }
-export type Dependencies = ReturnType<typeof createDependencies>;

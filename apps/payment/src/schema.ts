@@ -118,7 +118,7 @@ export const payment = pgTable(
 );
 export type PaymentRow = typeof payment.$inferSelect;
 
-export const operationStatuses = ["open", "done", "refused"] as const;
+const operationStatuses = ["open", "done", "refused"] as const;
 export type OperationStatus = (typeof operationStatuses)[number];
 
 /** Something asked of the processor about an authorized payment. Its id is its processor key. */
@@ -218,7 +218,6 @@ export const idempotency = pgTable(
     check("idempotency_answer", sql`(status is null) = (answer is null)`),
   ],
 );
-export type IdempotencyRow = typeof idempotency.$inferSelect;
 
 /** A late `fraud.flagged` event that payment has taken note of; applied by whoever ends what is open. */
 export const flag = pgTable(
@@ -244,7 +243,6 @@ export const flag = pgTable(
     check("flag_due_until_applied", sql`(applied_at is null) = (due_at is not null)`),
   ],
 );
-export type FlagRow = typeof flag.$inferSelect;
 
 /** Events waiting for the bus, and what only one replica may do at a time: both belong to the kit. */
 export const outbox = outboxTable;

@@ -1,4 +1,3 @@
-import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { type Database, isRetriableTransaction } from "@payflow/service-kit/database.ts";
 import { retry } from "@payflow/service-kit/retry.ts";
 
@@ -11,6 +10,3 @@ export function transactions({ db }: Database): Transact {
   return (run) =>
     retry(() => db.transaction(run), isRetriableTransaction, { firstMs: 5, maxMs: 100, attempts: 6 });
 }
-
-/** Puts an event into the outbox, within the transaction of the change it tells of. */
-export type AddEvent = (transaction: Transaction, event: EventEnvelope) => Promise<void>;

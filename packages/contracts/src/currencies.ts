@@ -23,7 +23,7 @@ export function isCurrency(code: string): boolean {
 }
 
 /** Digits after the point, such as 2 for EUR and 0 for JPY; throws for a code that is not current. */
-export function currencyDigits(code: string): number {
+function currencyDigits(code: string): number {
   const digits = currencies.get(code);
   if (digits === undefined) throw new Error(`${code} is not a current ISO 4217 currency`);
   return digits;

@@ -14,7 +14,7 @@ export const Scoring = Type.Object({
 });
 
 /** The data of each topic's events. Fields may be added within a version, never removed or changed. */
-export const topicData = {
+const topicData = {
   "payment.created": Type.Object({
     payment_id: Id,
     amount: Minor,

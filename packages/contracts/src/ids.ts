@@ -1,7 +1,7 @@
-import { TypeID, typeidUnboxed } from "typeid-js";
+import { typeidUnboxed } from "typeid-js";
 
 /** What each prefix stands for. */
-export const idPrefixes = {
+const idPrefixes = {
   tenant: "ten",
   key: "key",
   payment: "pay",
@@ -33,11 +33,6 @@ export function isId(prefix: IdPrefix, value: string): boolean {
     value.startsWith(`${prefix}_`) &&
     suffix.test(value.slice(prefix.length + 1))
   );
-}
-
-/** The id that stands for the given UUID, for ids derived from something else. */
-export function idFromUuid(prefix: IdPrefix, uuid: string): string {
-  return TypeID.fromUUID(prefix, uuid).toString();
 }
 
 /** A new id for a request that came without one. */

@@ -24,7 +24,10 @@ interface OtlpSpan {
   readonly links?: readonly { readonly traceId: string }[];
 }
 
-/** The part of an export request that is read here, in its JSON encoding (OTLP 1.x, `ExportTraceServiceRequest`). */
+/**
+ * The part of an export request that is read here, in its JSON encoding (OTLP 1.x,
+ * `ExportTraceServiceRequest`).
+ */
 interface OtlpTraces {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: readonly OtlpAttribute[] };

@@ -3,7 +3,7 @@ import type { PoliciesStore } from "./policies.store.ts";
 import type { Policy, PolicyOwner } from "./policy.ts";
 
 /** A policy is used for this long without asking whether it was changed. */
-export const freshMs = 500;
+const freshMs = 500;
 
 /** Tenants and modes whose policies are remembered; beyond, the one asked for longest ago is dropped. */
 const maxRemembered = 10_000;

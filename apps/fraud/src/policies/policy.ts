@@ -10,7 +10,7 @@ export const maxWindowSeconds = 86_400;
 /** A key's distinct values and failures are remembered up to this many, so no limit may ask for more. */
 export const maxRemembered = 4_096;
 
-export const dimensions = ["tenant", "customer", "card", "ip"] as const;
+const dimensions = ["tenant", "customer", "card", "ip"] as const;
 export type Dimension = (typeof dimensions)[number];
 
 /** The actions of rules and tiers, from the mildest to the strictest. */

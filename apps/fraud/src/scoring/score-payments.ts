@@ -133,7 +133,7 @@ function toCounted({ request, policy, facts }: Item) {
 }
 
 /** What rules may look at, its address in one spelling. */
-export function factsOf(
+function factsOf(
   request: Omit<ScoreRequest, "payment_id" | "tenant_id" | "mode" | "request_id" | "traceparent">,
 ): Facts {
   return {

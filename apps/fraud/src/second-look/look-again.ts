@@ -71,7 +71,7 @@ function toRequest(look: SecondLook): ScoreRequest[] {
  * What a second look tells: that the fail mode acted, and that the decision is stricter than what was
  * applied.
  */
-export function eventsOfLook(
+function eventsOfLook(
   look: Pick<SecondLook, "applied" | "source" | "requestId"> & { readonly traceparent?: string | undefined },
   decision: NewDecision,
   policy: Policy,

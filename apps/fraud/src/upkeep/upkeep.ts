@@ -2,18 +2,21 @@ import type { Sql } from "@payflow/service-kit/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import { type Rounds, startRounds } from "@payflow/service-kit/rounds.ts";
-import type { Decisions } from "../decisions/decision.ts";
-import type { FlagsStore } from "../flags/flags.store.ts";
 import type { CompiledPolicy } from "../policies/compile-policy.ts";
-import type { PoliciesStore } from "../policies/policies.store.ts";
-import type { LooksStore } from "../second-look/looks.store.ts";
+import type { Policy } from "../policies/policy.ts";
+
+/** A store whose rows are over their time some day. */
+interface Aging {
+  /** Deletes up to `limit` rows older than so many days; how many there were. */
+  deleteOld(keptDays: number, limit: number): Promise<number>;
+}
 
 export interface Upkeep {
   readonly sql: Sql;
-  readonly decisions: Pick<Decisions, "deleteOld">;
-  readonly flags: Pick<FlagsStore, "deleteOld">;
-  readonly looks: Pick<LooksStore, "deleteOld">;
-  readonly storedPolicies: Pick<PoliciesStore, "deleteOld" | "remember">;
+  readonly decisions: Aging;
+  readonly flags: Aging;
+  readonly looks: Aging;
+  readonly storedPolicies: Aging & { remember(hash: string, policy: Policy): Promise<void> };
   readonly fallback: Pick<CompiledPolicy, "hash" | "policy">;
   readonly logger: Logger;
 }

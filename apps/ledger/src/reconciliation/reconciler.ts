@@ -1,7 +1,7 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { isTransient, type Sql } from "@payflow/service-kit/database.ts";
-import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/lease.ts";
+import { acquireLease, newHolder, releaseLeases, renewLease } from "@payflow/service-kit/lease.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import { backoffMs } from "@payflow/service-kit/retry.ts";
 import { type Rounds, startRounds } from "@payflow/service-kit/rounds.ts";
@@ -59,8 +59,8 @@ export async function tick(deps: StartReconciler, holder: string, signal: AbortS
   const lost = new AbortController();
   const renewal = setInterval(
     () => {
-      acquireLease(deps.sql, { name: leaseName, holder, leaseSeconds }).then(
-        (held) => held === fence || lost.abort(),
+      renewLease(deps.sql, { name: leaseName, holder, leaseSeconds, fence }).then(
+        (isHeld) => isHeld || lost.abort(),
         // Not reached for now; whoever takes the lease over has a newer fence, which stops our writes.
         () => undefined,
       );

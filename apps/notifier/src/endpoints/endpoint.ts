@@ -4,7 +4,6 @@ import { isGlobalAddress, literalAddress } from "../sending/address-guard.ts";
 
 /** The events that an endpoint can ask for: what notifier reads from the bus. */
 export const webhookEvents = consumerGroups.notifier.topics;
-export type WebhookEvent = (typeof webhookEvents)[number];
 
 export const maxEndpoints = 50;
 export const maxOverlapSeconds = 7 * 86_400;

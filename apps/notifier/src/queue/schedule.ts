@@ -24,7 +24,7 @@ const leastPauseSeconds = 30;
  * What an endpoint may ask for by `Retry-After`: a day for the delivery, five minutes for all of its
  * deliveries.
  */
-export const maxRetryAfterSeconds = 24 * hour;
+const maxRetryAfterSeconds = 24 * hour;
 export const maxHoldSeconds = 5 * minute;
 
 export interface Retry {

@@ -10,7 +10,7 @@ export type OperationKind = (typeof operationKinds)[number];
 /**
  * Authorized at the processor and held for a person to look at. A blocked payment is flagged too, but final.
  */
-export function isUnderReview(payment: Pick<Movable, "status" | "fraudDecision">): boolean {
+function isUnderReview(payment: Pick<Movable, "status" | "fraudDecision">): boolean {
   return payment.status === "flagged" && payment.fraudDecision === "review";
 }
 

@@ -30,7 +30,7 @@ export function paymentCreated(row: PaymentRow, cause: EventCause): EventEnvelop
 }
 
 /** Tells that money is set aside, for a capture or for a review. The row is as after the change. */
-export function paymentAuthorized(row: PaymentRow, cause: EventCause): EventEnvelope<"payment.authorized"> {
+function paymentAuthorized(row: PaymentRow, cause: EventCause): EventEnvelope<"payment.authorized"> {
   if (row.status !== "authorized" && row.status !== "flagged") throw notIn(row, "authorized");
   const authorizedAt = row.updatedAt.toISOString();
   return {

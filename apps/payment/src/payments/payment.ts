@@ -79,4 +79,3 @@ export const paymentErrors = {
   invalid_cvv: "The card's security code is wrong.",
   fraud_blocked: "The payment was blocked by the fraud policy.",
 } as const;
-export type PaymentErrorCode = keyof typeof paymentErrors;

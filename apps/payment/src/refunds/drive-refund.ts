@@ -19,7 +19,7 @@ export interface DriveRefund {
 }
 
 /** The answer of a settled refund, whether it succeeded or failed. */
-export function refundAnswer(refund: RefundRow): StoredAnswer {
+function refundAnswer(refund: RefundRow): StoredAnswer {
   return { status: 201, body: JSON.stringify(refundResponse(refund)) };
 }
 

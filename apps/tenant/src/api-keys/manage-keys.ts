@@ -12,7 +12,7 @@ import { requireWithin } from "./key-rights.ts";
 import { currentValue } from "./stored-value.ts";
 
 /** Keys of one tenant that work at the same time, of both modes together. */
-export const maxKeys = 100;
+const maxKeys = 100;
 
 export interface ManageKeys extends IssueKey, RecordChange {
   readonly transact: Transact;

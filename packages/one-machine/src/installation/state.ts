@@ -25,7 +25,7 @@ export interface RunRecord {
   readonly problem: string | null;
 }
 
-export const defaultSettings: Settings = { portBase: 3_000, replicas: 1 };
+const defaultSettings: Settings = { portBase: 3_000, replicas: 1 };
 
 /**
  * Makes the state folder. Root's must let PostgreSQL's own account through; the files in it are closed to

@@ -13,7 +13,7 @@ export type Consumers<G extends ConsumerGroup> = {
   readonly [T in TopicOf<G>]: (events: readonly EventEnvelope<T>[]) => Promise<void>;
 };
 
-/** Gives a batch of one topic to its consumer, as the bus does. Throws for a topic the table does not have. */
+/** Gives a batch of one topic to its consumer, as the bus does. Throws for a topic that has none. */
 export async function consume<G extends ConsumerGroup>(
   consumers: Consumers<G>,
   topic: Topic,

@@ -35,7 +35,7 @@ export interface AccessOptions {
 }
 
 /** Compares two secrets in a time that does not depend on where they differ. */
-export function isSameSecret(given: string, expected: string): boolean {
+function isSameSecret(given: string, expected: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));
 }

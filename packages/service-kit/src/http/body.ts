@@ -35,7 +35,7 @@ function refuseHalfCharacters(name: string, value: unknown): unknown {
 }
 
 /** The body's bytes; 413 as soon as more than `limit` bytes are announced or seen. */
-export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > limit) throw tooLarge(limit);
   if (announced <= limit) return new Uint8Array(await request.arrayBuffer());

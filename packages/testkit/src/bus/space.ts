@@ -6,7 +6,7 @@ import { Replicas } from "./replica.ts";
 import type { ReplicaOrder } from "./replica-process.ts";
 
 /** An empty bus of one test's own. Whatever is opened through it ends with the test. */
-export class BusSpace {
+class BusSpace {
   readonly #endings: (() => Promise<unknown>)[] = [];
 
   constructor(

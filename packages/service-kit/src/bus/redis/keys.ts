@@ -1,7 +1,7 @@
 import { apps, consumerGroups, type Topic, topics } from "@payflow/contracts/events.ts";
 
 /** Streams of a topic. A change needs a drained bus, since an event's stream follows from its key. */
-export const partitionCount = 8;
+const partitionCount = 8;
 
 export const partitions: readonly number[] = Array.from({ length: partitionCount }, (_, index) => index);
 

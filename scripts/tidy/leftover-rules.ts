@@ -1,0 +1,50 @@
+import { isCode, type Rule, type SourceFile, sourceFile, type Violation } from "./source-file.ts";
+
+/** Tables are read from the schema by drizzle-kit, whoever else names them. */
+const isSchema = (path: string) => /[/.]schema\.ts$/.test(path);
+
+const exportsRule: Rule = {
+  name: "what a file exports is used by another",
+  check: (files) => {
+    const usersOf = usersByWord(files.filter((file) => file.path.endsWith(".ts")));
+    return files
+      .filter((file) => isCode(file.path) && !isSchema(file.path) && !file.path.startsWith("scripts/tidy/"))
+      .flatMap((file) =>
+        file.lines.flatMap((text, index): Violation[] => {
+          const name = /^export (?:async )?(?:const|function\*?|class) (\w+)/.exec(text)?.[1];
+          if (name === undefined || (usersOf.get(name) ?? 0) > 1) return [];
+          return [{ path: file.path, line: index + 1, message: `${name} is used by no other file` }];
+        }),
+      );
+  },
+  planted: [sourceFile("apps/ledger/src/planted.ts", "export function nobodyCallsThis() {}")],
+};
+
+/** In how many files each word stands. */
+function usersByWord(files: readonly SourceFile[]): Map<string, number> {
+  const users = new Map<string, number>();
+  for (const file of files) {
+    for (const word of new Set(file.text.match(/\w+/g))) users.set(word, (users.get(word) ?? 0) + 1);
+  }
+  return users;
+}
+
+const decisionsRule: Rule = {
+  name: "decisions are numbered in one sequence, in their names and titles",
+  check: (files) =>
+    files
+      .filter((file) => file.path.startsWith("docs/decisions/"))
+      .sort((left, right) => (left.path < right.path ? -1 : 1))
+      .flatMap((file, index): Violation[] => {
+        const number = String(index + 1).padStart(4, "0");
+        const isNumbered = file.path.startsWith(`docs/decisions/${number}-`);
+        const isTitled = file.text.startsWith(`# ${number}: `);
+        return isNumbered && isTitled ? [] : [{ path: file.path, line: 1, message: `this is ${number}` }];
+      }),
+  planted: [
+    sourceFile("docs/decisions/0002-planted.md", "# 0002: planted"),
+    sourceFile("docs/decisions/0001-planted.md", "# 0002: planted"),
+  ],
+};
+
+export const leftoverRules = [exportsRule, decisionsRule];
