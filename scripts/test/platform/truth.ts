@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres, { type Sql } from "postgres";
+import type { Acknowledged } from "./traffic.ts";
 
 /** The databases of an installation, read as their administrator. */
 export class Truth {
@@ -10,6 +11,7 @@ export class Truth {
   readonly processor: Sql;
   readonly fraud: Sql;
   readonly notifier: Sql;
+  readonly #acknowledged = new Set<string>();
 
   constructor(installation: RunningInstallation) {
     const open = (name: string) =>
@@ -82,6 +84,24 @@ export class Truth {
       expect(charge?.captures ?? 0).toBeLessThanOrEqual(1);
     }
     await this.#ledgerAddsUp();
+  }
+
+  /**
+   * Asserts that a tenant's payments are those that were acknowledged to it, each once, and that the processor
+   * was never asked for another charge than theirs. Acknowledgements of earlier calls count on.
+   */
+  async holdsExactly(tenantId: string, acknowledged: readonly Acknowledged[]): Promise<void> {
+    for (const { paymentId } of acknowledged) {
+      expect([paymentId, this.#acknowledged.has(paymentId)]).toEqual([paymentId, false]);
+      this.#acknowledged.add(paymentId);
+    }
+    const stored = await this.payment`select id from payment where tenant_id = ${tenantId}`;
+    const ids = new Set(stored.map((row) => String(row.id)));
+    expect([...this.#acknowledged].filter((id) => !ids.has(id))).toEqual([]);
+    const charges = await this.processor`select key from charge`;
+    const known = await this.payment`select id from payment`;
+    const all = new Set(known.map((row) => String(row.id)));
+    expect(charges.filter((row) => !all.has(String(row.key)))).toEqual([]);
   }
 
   async #ledgerAddsUp(): Promise<void> {

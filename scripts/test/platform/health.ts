@@ -1,0 +1,37 @@
+import { expect } from "bun:test";
+import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
+import { eventually } from "@payflow/testkit/eventually.ts";
+import { documentedApps } from "./open-api.ts";
+
+/** The status of one of an app's health routes, or of its public `/health`. */
+export async function healthOf(
+  installation: RunningInstallation,
+  app: string,
+  route: "/livez" | "/readyz" | "/health",
+): Promise<number> {
+  const base = route === "/health" ? installation.url(app) : installation.internalUrl(app);
+  return (await fetch(base + route, { signal: AbortSignal.timeout(10_000) })).status;
+}
+
+/** Waits until every app of the installation is ready, all replicas of it. */
+export async function allReady(installation: RunningInstallation, timeoutMs = 30_000): Promise<void> {
+  const { replicas } = installation.installation.settings;
+  await eventually(
+    async () => {
+      for (const app of documentedApps) {
+        for (let replica = 1; replica <= replicas; replica += 1) {
+          const url = `${installation.replicaUrl(app, replica)}/readyz`;
+          const { status } = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+          expect([app, replica, status]).toEqual([app, replica, 200]);
+        }
+      }
+    },
+    { timeoutMs, everyMs: 100 },
+  );
+}
+
+/** The numbers of the apps' processes: the same before and after means that none was started again. */
+export function appPids(installation: RunningInstallation): Record<string, number | null> {
+  const apps = installation.installation.processes().filter(({ name }) => !/^(postgres|redis-)/.test(name));
+  return Object.fromEntries(apps.map(({ name, pid }) => [name, pid]));
+}
