@@ -56,6 +56,7 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 }
 
+/** The middle one of the values. */
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }

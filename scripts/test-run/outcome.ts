@@ -31,6 +31,7 @@ function count(output: string, word: string): number {
   return Number(lines.at(-1)?.[1] ?? 0);
 }
 
+/** The outcomes of several files as one. */
 export function sumOutcomes(outcomes: readonly Outcome[]): Outcome {
   const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, one) => total + pick(one), 0);
   return {

@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
+import { byteText, instant } from "@payflow/service-kit/columns.ts";
 import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { sql } from "drizzle-orm";
@@ -7,7 +8,6 @@ import {
   bigint,
   boolean,
   check,
-  customType,
   doublePrecision,
   foreignKey,
   index,
@@ -16,19 +16,15 @@ import {
   primaryKey,
   smallint,
   text,
-  timestamp,
 } from "drizzle-orm/pg-core";
 import type { Action, Policy } from "./policies/policy.ts";
 
-/** Ids compare byte by byte: faster than by the language's rules, and TypeIDs keep their order in time. */
-const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 const mode = () => text("mode").$type<Mode>().notNull();
 const isMode = sql`mode in ('live', 'test')`;
 
 /** Every policy that was in force and may still be named by a decision, by its hash. */
 export const policyVersion = pgTable("policy_version", {
-  hash: id("hash").primaryKey(),
+  hash: byteText("hash").primaryKey(),
   document: jsonb("document").$type<Policy>().notNull(),
   /** When it was last known to be in force; what no policy refers to goes some time after. */
   usedAt: instant("used_at").notNull().defaultNow(),
@@ -38,9 +34,9 @@ export const policyVersion = pgTable("policy_version", {
 export const policy = pgTable(
   "policy",
   {
-    tenantId: id("tenant_id").notNull(),
+    tenantId: byteText("tenant_id").notNull(),
     mode: mode(),
-    hash: id("hash").notNull(),
+    hash: byteText("hash").notNull(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (table) => [
@@ -55,8 +51,8 @@ export const policy = pgTable(
 export const decision = pgTable(
   "decision",
   {
-    paymentId: id("payment_id").primaryKey(),
-    tenantId: id("tenant_id").notNull(),
+    paymentId: byteText("payment_id").primaryKey(),
+    tenantId: byteText("tenant_id").notNull(),
     mode: mode(),
     decision: text("decision").$type<FraudDecision>().notNull(),
     score: smallint("score").notNull(),
@@ -65,7 +61,7 @@ export const decision = pgTable(
     seen: doublePrecision("seen").array().$type<(number | null)[]>().notNull(),
     /** The rule to name where only one can be. */
     trigger: text("trigger"),
-    policyHash: id("policy_hash").notNull(),
+    policyHash: byteText("policy_hash").notNull(),
     /** In canonical spelling; a failure is counted by it later, and the event of that does not carry it. */
     ip: text("ip"),
     decidedAt: instant("decided_at").notNull().defaultNow(),
@@ -83,11 +79,11 @@ export const decision = pgTable(
 export const flag = pgTable(
   "flag",
   {
-    paymentId: id("payment_id").notNull(),
+    paymentId: byteText("payment_id").notNull(),
     isLate: boolean("is_late").notNull(),
     ruleTriggered: text("rule_triggered").notNull(),
-    eventId: id("event_id").notNull(),
-    tenantId: id("tenant_id").notNull(),
+    eventId: byteText("event_id").notNull(),
+    tenantId: byteText("tenant_id").notNull(),
     mode: mode(),
     decision: text("decision").$type<Action>().notNull(),
     riskScore: smallint("risk_score").notNull(),
@@ -110,8 +106,8 @@ export const flag = pgTable(
 export const secondLook = pgTable(
   "second_look",
   {
-    paymentId: id("payment_id").primaryKey(),
-    tenantId: id("tenant_id").notNull(),
+    paymentId: byteText("payment_id").primaryKey(),
+    tenantId: byteText("tenant_id").notNull(),
     mode: mode(),
     amount: bigint("amount", { mode: "number" }),
     currency: text("currency"),

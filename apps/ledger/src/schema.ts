@@ -1,15 +1,14 @@
+import { byteText, instant, wholeNumber } from "@payflow/service-kit/columns.ts";
 import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,
   check,
-  customType,
   index,
   jsonb,
   numeric,
   pgTable,
   primaryKey,
-  timestamp,
   unique,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
@@ -24,10 +23,6 @@ import type {
 /** Reconciliation runs in one replica at a time. */
 export const lease = leaseTable;
 
-/** Text in byte order: ids sort as they were made, and indexes need no collation library. */
-const bytes = customType<{ data: string; driverData: string }>({ dataType: () => 'text collate "C"' });
-const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
-const minor = (name: string) => bigint(name, { mode: "number" });
 /** Sums have no upper bound as amounts do; 38 digits never overflow. Read as text, used as `BigInt`. */
 const sum = (name: string) => numeric(name, { precision: 38, scale: 0 }).notNull().default("0");
 
@@ -39,19 +34,19 @@ const sum = (name: string) => numeric(name, { precision: 38, scale: 0 }).notNull
 export const transfer = pgTable(
   "transfer",
   {
-    journalId: bytes("journal_id").primaryKey(),
-    eventId: bytes("event_id").notNull(),
-    type: bytes("type").$type<TransferType>().notNull(),
-    tenantId: bytes("tenant_id").notNull(),
-    mode: bytes("mode").$type<"live" | "test">().notNull(),
-    currency: bytes("currency").notNull(),
-    debitAccount: bytes("debit_account").$type<Account>().notNull(),
-    creditAccount: bytes("credit_account").$type<Account>().notNull(),
-    amount: minor("amount").notNull(),
-    paymentId: bytes("payment_id").notNull(),
-    refundId: bytes("refund_id"),
-    effectiveAt: at("effective_at").notNull(),
-    createdAt: at("created_at").notNull().defaultNow(),
+    journalId: byteText("journal_id").primaryKey(),
+    eventId: byteText("event_id").notNull(),
+    type: byteText("type").$type<TransferType>().notNull(),
+    tenantId: byteText("tenant_id").notNull(),
+    mode: byteText("mode").$type<"live" | "test">().notNull(),
+    currency: byteText("currency").notNull(),
+    debitAccount: byteText("debit_account").$type<Account>().notNull(),
+    creditAccount: byteText("credit_account").$type<Account>().notNull(),
+    amount: wholeNumber("amount").notNull(),
+    paymentId: byteText("payment_id").notNull(),
+    refundId: byteText("refund_id"),
+    effectiveAt: instant("effective_at").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [
     unique("transfer_event").on(table.eventId),
@@ -81,15 +76,15 @@ export type TransferRow = typeof transfer.$inferSelect;
 export const account = pgTable(
   "account",
   {
-    tenantId: bytes("tenant_id").notNull(),
-    mode: bytes("mode").$type<"live" | "test">().notNull(),
-    currency: bytes("currency").notNull(),
-    account: bytes("account").$type<Account>().notNull(),
+    tenantId: byteText("tenant_id").notNull(),
+    mode: byteText("mode").$type<"live" | "test">().notNull(),
+    currency: byteText("currency").notNull(),
+    account: byteText("account").$type<Account>().notNull(),
     debits: sum("debits"),
     credits: sum("credits"),
-    transfers: minor("transfers").notNull().default(0),
-    openedAt: at("opened_at").notNull().defaultNow(),
-    updatedAt: at("updated_at").notNull().defaultNow(),
+    transfers: wholeNumber("transfers").notNull().default(0),
+    openedAt: instant("opened_at").notNull().defaultNow(),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.currency, table.account] }),
@@ -104,12 +99,12 @@ export type AccountRow = typeof account.$inferSelect;
 
 /** How far each topic's consumer came; written in the posting's own transaction. */
 export const consumerProgress = pgTable("consumer_progress", {
-  topic: bytes("topic").primaryKey(),
-  events: minor("events").notNull(),
-  transfers: minor("transfers").notNull(),
-  lastEventId: bytes("last_event_id").notNull(),
-  lastOccurredAt: at("last_occurred_at").notNull(),
-  updatedAt: at("updated_at").notNull().defaultNow(),
+  topic: byteText("topic").primaryKey(),
+  events: wholeNumber("events").notNull(),
+  transfers: wholeNumber("transfers").notNull(),
+  lastEventId: byteText("last_event_id").notNull(),
+  lastOccurredAt: instant("last_occurred_at").notNull(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
 });
 
 /**
@@ -119,16 +114,16 @@ export const consumerProgress = pgTable("consumer_progress", {
 export const refusedPosting = pgTable(
   "refused_posting",
   {
-    eventId: bytes("event_id").notNull(),
-    type: bytes("type").$type<TransferType>().notNull(),
-    tenantId: bytes("tenant_id").notNull(),
-    mode: bytes("mode").$type<"live" | "test">().notNull(),
-    currency: bytes("currency").notNull(),
-    amount: minor("amount").notNull(),
-    paymentId: bytes("payment_id").notNull(),
-    refundId: bytes("refund_id"),
-    bookedJournalId: bytes("booked_journal_id").notNull(),
-    createdAt: at("created_at").notNull().defaultNow(),
+    eventId: byteText("event_id").notNull(),
+    type: byteText("type").$type<TransferType>().notNull(),
+    tenantId: byteText("tenant_id").notNull(),
+    mode: byteText("mode").$type<"live" | "test">().notNull(),
+    currency: byteText("currency").notNull(),
+    amount: wholeNumber("amount").notNull(),
+    paymentId: byteText("payment_id").notNull(),
+    refundId: byteText("refund_id"),
+    bookedJournalId: byteText("booked_journal_id").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [
     unique("refused_posting_once")
@@ -149,21 +144,21 @@ export const refusedPosting = pgTable(
 export const reconciliation = pgTable(
   "reconciliation",
   {
-    reconciliationId: bytes("reconciliation_id").primaryKey(),
-    kind: bytes("kind").$type<ReconciliationKind>().notNull(),
-    status: bytes("status").$type<ReconciliationStatus>().notNull().default("queued"),
-    fromAt: at("from_at"),
-    toAt: at("to_at"),
+    reconciliationId: byteText("reconciliation_id").primaryKey(),
+    kind: byteText("kind").$type<ReconciliationKind>().notNull(),
+    status: byteText("status").$type<ReconciliationStatus>().notNull().default("queued"),
+    fromAt: instant("from_at"),
+    toAt: instant("to_at"),
     /** Where a run goes on after its replica died. */
     position: jsonb("position").$type<ReconciliationPosition>(),
-    settlements: minor("settlements").notNull().default(0),
-    transfers: minor("transfers").notNull().default(0),
-    accounts: minor("accounts").notNull().default(0),
-    findings: minor("findings").notNull().default(0),
-    error: bytes("error"),
-    requestedAt: at("requested_at").notNull().defaultNow(),
-    startedAt: at("started_at"),
-    finishedAt: at("finished_at"),
+    settlements: wholeNumber("settlements").notNull().default(0),
+    transfers: wholeNumber("transfers").notNull().default(0),
+    accounts: wholeNumber("accounts").notNull().default(0),
+    findings: wholeNumber("findings").notNull().default(0),
+    error: byteText("error"),
+    requestedAt: instant("requested_at").notNull().defaultNow(),
+    startedAt: instant("started_at"),
+    finishedAt: instant("finished_at"),
   },
   (table) => [
     index("reconciliation_open").on(table.requestedAt).where(sql`status in ('queued', 'running')`),
@@ -178,23 +173,23 @@ export const reconciliationFinding = pgTable(
   "reconciliation_finding",
   {
     findingId: bigint("finding_id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
-    reconciliationId: bytes("reconciliation_id")
+    reconciliationId: byteText("reconciliation_id")
       .notNull()
       .references(() => reconciliation.reconciliationId, { onDelete: "cascade" }),
-    kind: bytes("kind").$type<FindingKind>().notNull(),
+    kind: byteText("kind").$type<FindingKind>().notNull(),
     /** What the finding is about; one finding of a kind per subject in a run. */
-    subject: bytes("subject").notNull(),
-    tenantId: bytes("tenant_id").notNull(),
-    mode: bytes("mode").$type<"live" | "test">().notNull(),
-    currency: bytes("currency").notNull(),
-    paymentId: bytes("payment_id"),
-    refundId: bytes("refund_id"),
-    journalId: bytes("journal_id"),
-    account: bytes("account").$type<Account>(),
-    expected: bytes("expected"),
-    found: bytes("found"),
-    detail: bytes("detail").notNull(),
-    createdAt: at("created_at").notNull().defaultNow(),
+    subject: byteText("subject").notNull(),
+    tenantId: byteText("tenant_id").notNull(),
+    mode: byteText("mode").$type<"live" | "test">().notNull(),
+    currency: byteText("currency").notNull(),
+    paymentId: byteText("payment_id"),
+    refundId: byteText("refund_id"),
+    journalId: byteText("journal_id"),
+    account: byteText("account").$type<Account>(),
+    expected: byteText("expected"),
+    found: byteText("found"),
+    detail: byteText("detail").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [
     unique("reconciliation_finding_once").on(table.reconciliationId, table.kind, table.subject),

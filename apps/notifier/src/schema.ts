@@ -1,11 +1,11 @@
 import type { Mode } from "@payflow/contracts/access.ts";
+import { bytea, byteText } from "@payflow/service-kit/columns.ts";
 import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,
   boolean,
   check,
-  customType,
   index,
   integer,
   pgTable,
@@ -17,11 +17,8 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 
-const bytes = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
-/** Ids compare byte by byte: faster than by the language's rules, and TypeIDs keep their order in time. */
-const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
-const owner = { tenantId: id("tenant_id").notNull(), mode: text("mode").$type<Mode>().notNull() };
+const owner = { tenantId: byteText("tenant_id").notNull(), mode: text("mode").$type<Mode>().notNull() };
 
 export const disabledReasons = ["owner", "gone", "failing", "deleted"] as const;
 export const deliveryEnds = ["pending", "delivered", "failed", "canceled"] as const;
@@ -30,7 +27,7 @@ export const deliveryEnds = ["pending", "delivered", "failed", "canceled"] as co
 export const endpoint = pgTable(
   "endpoint",
   {
-    id: id("id").primaryKey(),
+    id: byteText("id").primaryKey(),
     ...owner,
     url: text("url").notNull(),
     events: text("events").array().notNull(),
@@ -40,9 +37,9 @@ export const endpoint = pgTable(
     enabled: boolean("enabled").notNull().default(true),
     disabledReason: text("disabled_reason", { enum: disabledReasons }),
     disabledAt: instant("disabled_at"),
-    secret: bytes("secret").notNull(),
+    secret: bytea("secret").notNull(),
     secretKeyId: text("secret_key_id").notNull(),
-    previousSecret: bytes("previous_secret"),
+    previousSecret: bytea("previous_secret"),
     previousSecretKeyId: text("previous_secret_key_id"),
     previousExpiresAt: instant("previous_expires_at"),
     createdAt: instant("created_at").notNull().defaultNow(),
@@ -68,7 +65,7 @@ export const endpoint = pgTable(
 export const endpointQueue = pgTable(
   "endpoint_queue",
   {
-    endpointId: id("endpoint_id").primaryKey(),
+    endpointId: byteText("endpoint_id").primaryKey(),
     ...owner,
     nextDue: instant("next_due").notNull().default(sql`'infinity'`),
     /** Its last turn; a backlog of old deliveries does not put it before those whose turn is longer ago. */
@@ -144,9 +141,9 @@ export const message = pgTable(
 export const delivery = pgTable(
   "delivery",
   {
-    id: id("id").notNull(),
+    id: byteText("id").notNull(),
     ...owner,
-    endpointId: id("endpoint_id").notNull(),
+    endpointId: byteText("endpoint_id").notNull(),
     messageId: bigint("message_id", { mode: "number" }).notNull(),
     status: text("status", { enum: deliveryEnds }).notNull().default("pending"),
     attempts: smallint("attempts").notNull().default(0),
@@ -174,9 +171,9 @@ export const delivery = pgTable(
 export const deliveryQueue = pgTable(
   "delivery_queue",
   {
-    deliveryId: id("delivery_id").primaryKey(),
+    deliveryId: byteText("delivery_id").primaryKey(),
     ...owner,
-    endpointId: id("endpoint_id").notNull(),
+    endpointId: byteText("endpoint_id").notNull(),
     messageId: bigint("message_id", { mode: "number" }).notNull(),
     due: instant("due").notNull().defaultNow(),
     attempts: smallint("attempts").notNull().default(0),
@@ -198,7 +195,7 @@ export const deliveryQueue = pgTable(
 export const attempt = pgTable(
   "attempt",
   {
-    deliveryId: id("delivery_id").notNull(),
+    deliveryId: byteText("delivery_id").notNull(),
     number: smallint("number").notNull(),
     startedAt: instant("started_at").notNull(),
     durationMs: integer("duration_ms"),
@@ -207,7 +204,7 @@ export const attempt = pgTable(
     /** The address it was sent to. */
     address: text("address"),
     /** The first 8 KiB of the answer's body. */
-    response: bytes("response"),
+    response: bytea("response"),
   },
   (table) => [primaryKey({ columns: [table.deliveryId, table.number, table.startedAt] })],
 );

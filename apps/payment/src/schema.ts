@@ -1,17 +1,15 @@
+import { bytea, byteText, instant, wholeNumber } from "@payflow/service-kit/columns.ts";
 import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { sql } from "drizzle-orm";
 import {
-  bigint,
   boolean,
   check,
-  customType,
   index,
   integer,
   pgTable,
   smallint,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
@@ -27,12 +25,6 @@ import {
   scoringSources,
 } from "./payments/payment.ts";
 
-const bytes = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
-/** Ids compare byte by byte: faster than by the language's rules, and TypeIDs keep their order in time. */
-const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
-const minor = (name: string) => bigint(name, { mode: "number" });
-
 /**
  * Who may work on an open row, and until when. `due_at` is the end of the holder's lease, or the time of the
  * next inquiry or expiry when nobody holds it; null when nothing is left to do. Each take-over adds one to
@@ -47,14 +39,14 @@ const held = {
 export const payment = pgTable(
   "payment",
   {
-    id: id("id").primaryKey(),
-    tenantId: id("tenant_id").notNull(),
+    id: byteText("id").primaryKey(),
+    tenantId: byteText("tenant_id").notNull(),
     mode: text("mode").$type<"live" | "test">().notNull(),
-    amount: minor("amount").notNull(),
-    amountCaptured: minor("amount_captured").notNull().default(0),
-    amountRefunded: minor("amount_refunded").notNull().default(0),
+    amount: wholeNumber("amount").notNull(),
+    amountCaptured: wholeNumber("amount_captured").notNull().default(0),
+    amountRefunded: wholeNumber("amount_refunded").notNull().default(0),
     /** Reserved by refunds that are not settled yet. */
-    refundPending: minor("refund_pending").notNull().default(0),
+    refundPending: wholeNumber("refund_pending").notNull().default(0),
     currency: text("currency").notNull(),
     status: text("status").$type<PaymentStatus>().notNull().default("processing"),
     captureMethod: text("capture_method").$type<CaptureMethod>().notNull(),
@@ -126,12 +118,12 @@ export const operation = pgTable(
   "operation",
   {
     id: uuid("id").primaryKey(),
-    paymentId: id("payment_id")
+    paymentId: byteText("payment_id")
       .notNull()
       .references(() => payment.id),
     kind: text("kind").$type<OperationKind>().notNull(),
     /** Minor units to capture; null for what moves no money. */
-    amount: minor("amount"),
+    amount: wholeNumber("amount"),
     status: text("status").$type<OperationStatus>().notNull().default("open"),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
@@ -162,20 +154,20 @@ export type RefundStatus = (typeof refundStatuses)[number];
 export const refund = pgTable(
   "refund",
   {
-    id: id("id").primaryKey(),
-    paymentId: id("payment_id")
+    id: byteText("id").primaryKey(),
+    paymentId: byteText("payment_id")
       .notNull()
       .references(() => payment.id),
-    tenantId: id("tenant_id").notNull(),
+    tenantId: byteText("tenant_id").notNull(),
     mode: text("mode").$type<"live" | "test">().notNull(),
-    amount: minor("amount").notNull(),
+    amount: wholeNumber("amount").notNull(),
     currency: text("currency").notNull(),
     reason: text("reason"),
     status: text("status").$type<RefundStatus>().notNull().default("processing"),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
     /** The late flag that asked for this refund, at most once each. */
-    flagEventId: id("flag_event_id").unique("refund_one_per_flag"),
+    flagEventId: byteText("flag_event_id").unique("refund_one_per_flag"),
     requestId: text("request_id"),
     idempotencyKey: uuid("idempotency_key"),
     ...held,
@@ -206,7 +198,7 @@ export const idempotency = pgTable(
     /** The payment, operation or refund that the request made. */
     subject: text("subject").notNull(),
     /** Four bytes for each field of the body, to name those that differ; never the body itself. */
-    fingerprint: bytes("fingerprint").notNull(),
+    fingerprint: bytea("fingerprint").notNull(),
     status: smallint("status"),
     /** The first answer's bytes, as sent. */
     answer: text("answer"),
@@ -223,8 +215,8 @@ export const idempotency = pgTable(
 export const flag = pgTable(
   "flag",
   {
-    eventId: id("event_id").primaryKey(),
-    paymentId: id("payment_id").notNull(),
+    eventId: byteText("event_id").primaryKey(),
+    paymentId: byteText("payment_id").notNull(),
     rule: text("rule").notNull(),
     score: smallint("score").notNull(),
     decision: text("decision").$type<Decision>().notNull(),

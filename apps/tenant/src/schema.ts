@@ -1,35 +1,32 @@
 import type { Mode, Scope } from "@payflow/contracts/access.ts";
+import { byteText, instant, wholeNumber } from "@payflow/service-kit/columns.ts";
 import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, customType, index, integer, pgTable, timestamp } from "drizzle-orm/pg-core";
+import { boolean, check, customType, index, integer, pgTable } from "drizzle-orm/pg-core";
 
 /** The relay sends each shard of the outbox under a lease. */
 export const lease = leaseTable;
 export const outbox = outboxTable;
 
-/** Text in byte order: ids sort as they were made, and indexes need no collation library. */
-const bytes = customType<{ data: string; driverData: string }>({ dataType: () => 'text collate "C"' });
 const texts = customType<{ data: string[]; driverData: string[] }>({ dataType: () => "text[]" });
-const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
-const count = (name: string) => bigint(name, { mode: "number" });
 
 export const tenant = pgTable(
   "tenant",
   {
-    tenantId: bytes("tenant_id").primaryKey(),
-    name: bytes("name").notNull(),
-    email: bytes("email").notNull(),
-    status: bytes("status").$type<"active" | "suspended">().notNull().default("active"),
+    tenantId: byteText("tenant_id").primaryKey(),
+    name: byteText("name").notNull(),
+    email: byteText("email").notNull(),
+    status: byteText("status").$type<"active" | "suspended">().notNull().default("active"),
     requestsPerSecond: integer("requests_per_second").notNull(),
     burst: integer("burst").notNull(),
     eventsPerSecond: integer("events_per_second").notNull(),
-    monthlyEvents: count("monthly_events"),
-    maxPaymentAmount: count("max_payment_amount"),
+    monthlyEvents: wholeNumber("monthly_events"),
+    maxPaymentAmount: wholeNumber("max_payment_amount"),
     /** The number of the latest change that keys' records must show. */
-    version: count("version").notNull().default(0),
-    createdAt: at("created_at").notNull().defaultNow(),
-    updatedAt: at("updated_at").notNull().defaultNow(),
+    version: wholeNumber("version").notNull().default(0),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   () => [
     check("tenant_status", sql`status in ('active', 'suspended')`),
@@ -42,23 +39,23 @@ export type TenantRow = typeof tenant.$inferSelect;
 export const apiKey = pgTable(
   "api_key",
   {
-    keyId: bytes("key_id").primaryKey(),
-    tenantId: bytes("tenant_id")
+    keyId: byteText("key_id").primaryKey(),
+    tenantId: byteText("tenant_id")
       .notNull()
       .references(() => tenant.tenantId),
-    mode: bytes("mode").$type<Mode>().notNull(),
-    name: bytes("name").notNull(),
+    mode: byteText("mode").$type<Mode>().notNull(),
+    name: byteText("name").notNull(),
     scopes: texts("scopes").$type<Scope[]>().notNull(),
     /** Of the present value, for people to tell keys apart. */
-    prefix: bytes("prefix").notNull(),
-    last4: bytes("last4").notNull(),
-    expiresAt: at("expires_at"),
+    prefix: byteText("prefix").notNull(),
+    last4: byteText("last4").notNull(),
+    expiresAt: instant("expires_at"),
     /** When the value before the latest rotation ends. */
-    previousExpiresAt: at("previous_expires_at"),
-    revokedAt: at("revoked_at"),
-    lastUsedAt: at("last_used_at"),
-    version: count("version").notNull().default(0),
-    createdAt: at("created_at").notNull().defaultNow(),
+    previousExpiresAt: instant("previous_expires_at"),
+    revokedAt: instant("revoked_at"),
+    lastUsedAt: instant("last_used_at"),
+    version: wholeNumber("version").notNull().default(0),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [
     index("api_key_list").on(table.tenantId, table.mode, table.keyId).where(sql`revoked_at is null`),
@@ -71,14 +68,14 @@ export type ApiKeyRow = typeof apiKey.$inferSelect;
 export const apiKeyValue = pgTable(
   "api_key_value",
   {
-    storedValue: bytes("stored_value").primaryKey(),
-    keyId: bytes("key_id")
+    storedValue: byteText("stored_value").primaryKey(),
+    keyId: byteText("key_id")
       .notNull()
       .references(() => apiKey.keyId),
     secretVersion: integer("secret_version").notNull(),
     /** The end of the overlap, for a value that was rotated away. */
-    endsAt: at("ends_at"),
-    createdAt: at("created_at").notNull().defaultNow(),
+    endsAt: instant("ends_at"),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [index("api_key_value_key").on(table.keyId)],
 );
@@ -88,7 +85,7 @@ export const changeCounter = pgTable(
   "change_counter",
   {
     only: boolean("only").primaryKey().default(true),
-    number: count("number").notNull().default(0),
+    number: wholeNumber("number").notNull().default(0),
   },
   () => [check("change_counter_only", sql`"only"`)],
 );
@@ -97,9 +94,9 @@ export const changeCounter = pgTable(
 export const change = pgTable(
   "change",
   {
-    number: count("number").primaryKey(),
-    subject: bytes("subject").notNull(),
-    createdAt: at("created_at").notNull().defaultNow(),
+    number: wholeNumber("number").primaryKey(),
+    subject: byteText("subject").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [index("change_age").on(table.createdAt)],
 );

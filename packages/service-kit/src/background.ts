@@ -8,6 +8,7 @@ export interface Background {
   drain(): Promise<void>;
 }
 
+/** Keeps hold of work that outlives its request, so that stopping can wait for it. */
 export function createBackground(logger: Logger): Background {
   const underWay = new Set<Promise<unknown>>();
   return {

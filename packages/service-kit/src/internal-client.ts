@@ -44,6 +44,7 @@ export interface InternalClient {
   ): Promise<Static<T>>;
 }
 
+/** Calls the internal routes of one of our services. Fails with `unavailable` when it is away or late. */
 export function createInternalClient(client: InternalClientOptions): InternalClient {
   const baseUrl = client.baseUrl.replace(/\/+$/, "");
   const checks = new WeakMap<TSchema, TypeCheck<TSchema>>();

@@ -32,6 +32,7 @@ export const FlagList = Type.Object({
   has_more: Type.Boolean(),
 });
 
+/** A flag as the API shows it. */
 export function toFlagResponse(flag: Flag): FlagResponse {
   return {
     event_id: flag.eventId,

@@ -62,6 +62,7 @@ export function toBalance(currency: string, balanceMinor: bigint) {
   };
 }
 
+/** An account as the API shows it, amounts in minor units. */
 export function toAccount(held: HeldAccount): AccountResponse {
   const { currency, balance, balance_display } = toBalance(held.currency, balanceOf(held));
   return {

@@ -12,6 +12,7 @@ interface SumsAsText {
   readonly credits: string;
 }
 
+/** Reads the balances that posting keeps beside the journal. */
 export function createBalancesStore(sql: Sql) {
   const columns = sql`
     account, currency, debits::text as debits, credits::text as credits, transfers::float8 as transfers,

@@ -38,6 +38,7 @@ export function settlementSubject(settlement: Pick<Settlement, "kind" | "id">): 
   return `${settlement.kind}:${settlement.id}`;
 }
 
+/** What a finding about a transfer is about: its refund, or else its payment. */
 export function transferSubject(transfer: Pick<TransferRow, "type" | "paymentId" | "refundId">): string {
   return `${transfer.type}:${transfer.refundId ?? transfer.paymentId}`;
 }

@@ -11,6 +11,7 @@ const timeoutMs = 15_000;
 /** Payment's books as the ledger reads them. Every call throws `unavailable` while payment is away. */
 export type Settlements = ReturnType<typeof createSettlements>;
 
+/** Reads from the payment app what settled. Fails with `unavailable`. */
 export function createSettlements(payment: InternalClient) {
   return {
     /** What settled in a window, a page at a time. */

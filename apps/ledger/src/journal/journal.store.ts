@@ -31,6 +31,7 @@ export interface TransferQuery {
 
 export type JournalStore = ReturnType<typeof createJournalStore>;
 
+/** The journal in PostgreSQL: rows are added in batches and never changed. */
 export function createJournalStore(sql: Sql) {
   const columns = sql`
     journal_id as "journalId", event_id as "eventId", type, tenant_id as "tenantId", mode, currency,

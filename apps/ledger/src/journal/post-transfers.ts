@@ -14,6 +14,7 @@ export interface PostTransfers {
 
 export type PostingMetrics = ReturnType<typeof postingMetrics>;
 
+/** The metrics of posting. */
 export function postingMetrics(metrics: Metrics) {
   return {
     booked: metrics.counter("payflow_ledger_booked_transfers_total", "Movements booked.", ["type"]),

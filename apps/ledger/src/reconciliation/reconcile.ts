@@ -18,6 +18,7 @@ export interface Reconcile {
 
 export type ReconciliationMetrics = ReturnType<typeof reconciliationMetrics>;
 
+/** The metrics of reconciliation. */
 export function reconciliationMetrics(metrics: Metrics) {
   return {
     findings: metrics.counter(

@@ -72,6 +72,7 @@ export const ReconciliationDetailResponse = Type.Composite([
   }),
 ]);
 
+/** A run as the API shows it. */
 export function toReconciliation(row: ReconciliationRow): ReconciliationResponse {
   return {
     reconciliation_id: row.reconciliationId,
@@ -90,6 +91,7 @@ export function toReconciliation(row: ReconciliationRow): ReconciliationResponse
   };
 }
 
+/** A finding as the API shows it, amounts in minor units. */
 export function toFinding(row: FindingRow): Static<typeof Finding> {
   return {
     kind: row.kind,

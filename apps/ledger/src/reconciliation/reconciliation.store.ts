@@ -97,6 +97,7 @@ async function pruneRuns(sql: Sql): Promise<number> {
   return rows.length;
 }
 
+/** Runs and findings in PostgreSQL; what a run writes is guarded by the fence of its lease. */
 export function createReconciliationStore(sql: Sql) {
   const columns = sql`
     reconciliation_id as "reconciliationId", kind, status, from_at as "fromAt", to_at as "toAt", position,

@@ -64,6 +64,7 @@ export type DeliveryWithAttemptsResponse = Static<typeof DeliveryWithAttemptsRes
 
 const time = (date: Date | null) => date?.toISOString() ?? null;
 
+/** A delivery as lists show it. */
 export function toDelivery(view: DeliveryView): DeliveryResponse {
   return {
     delivery_id: view.id,
@@ -84,6 +85,7 @@ export function toDelivery(view: DeliveryView): DeliveryResponse {
   };
 }
 
+/** A delivery as it is shown by itself, with every attempt that is still kept. */
 export function toDeliveryWithAttempts(
   view: DeliveryView,
   attempts: readonly AttemptRow[],

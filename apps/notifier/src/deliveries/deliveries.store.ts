@@ -36,6 +36,7 @@ export type Resend = "queued" | "not_found" | "sending" | "endpoint_disabled" | 
 
 export type DeliveriesStore = ReturnType<typeof createDeliveriesStore>;
 
+/** Reads deliveries and attempts, and queues a delivery again. */
 export function createDeliveriesStore(sql: Sql) {
   /**
    * What is in the queue says more of an unfinished delivery than its own row, which changes only with

@@ -119,6 +119,7 @@ export type TestDeliveryResponse = Static<typeof TestDeliveryResponse>;
 
 const time = (date: Date | null) => date?.toISOString() ?? null;
 
+/** An endpoint as the API shows it, without its secret. */
 export function toEndpoint(view: EndpointView): EndpointResponse {
   return {
     endpoint_id: view.id,

@@ -192,6 +192,7 @@ function removeEndpoint(db: Database["db"], owner: Owner, endpointId: string): P
   });
 }
 
+/** Endpoints in PostgreSQL, each with the state of its queue. */
 export function createEndpointsStore({ db }: Database) {
   return {
     find: (owner: Owner, endpointId: string) => find(db, owner, endpointId),

@@ -21,6 +21,7 @@ export async function findEndpoint(
   return found;
 }
 
+/** One endpoint of the tenant and mode. Fails with `not_found`. */
 export async function readEndpoint(
   deps: ReadEndpoints,
   tenant: TenantContext,

@@ -13,6 +13,7 @@ export type MessageSource = "bus" | "test";
 
 export type MessagesStore = ReturnType<typeof createMessagesStore>;
 
+/** Adds messages and their deliveries to the queue, once each. */
 export function createMessagesStore(sql: Sql) {
   return {
     /** Which enabled endpoints want which of the messages. */

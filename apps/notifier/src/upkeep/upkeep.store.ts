@@ -21,6 +21,7 @@ interface ProbeRow extends Omit<ProbeTarget, "secret"> {
   readonly keyId: string;
 }
 
+/** What keeps the queue's tables small, and finds what waits for nobody. */
 export function createUpkeepStore(sql: Sql) {
   return {
     /**

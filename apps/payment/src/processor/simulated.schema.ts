@@ -1,17 +1,6 @@
+import { byteText } from "@payflow/service-kit/columns.ts";
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  boolean,
-  check,
-  customType,
-  index,
-  integer,
-  pgTable,
-  text,
-  timestamp,
-} from "drizzle-orm/pg-core";
-
-const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
+import { bigint, boolean, check, index, integer, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
 /**
  * The simulated processor's journal of charges: one row for each key ever used to authorize, with what became
@@ -20,7 +9,7 @@ const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 export const charge = pgTable(
   "charge",
   {
-    key: id("key").primaryKey(),
+    key: byteText("key").primaryKey(),
     amount: bigint("amount", { mode: "number" }).notNull(),
     currency: text("currency").notNull(),
     paymentMethod: text("payment_method").notNull(),
@@ -38,7 +27,7 @@ export const followUp = pgTable(
   "follow_up",
   {
     key: text("key").primaryKey(),
-    chargeKey: id("charge_key").notNull(),
+    chargeKey: byteText("charge_key").notNull(),
     action: text("action").$type<"capture" | "void" | "refund">().notNull(),
     amount: bigint("amount", { mode: "number" }).notNull(),
     errorCode: text("error_code"),

@@ -64,6 +64,7 @@ export const KeysResponse = Type.Object({
   has_more: Type.Boolean(),
 });
 
+/** A key as the API shows it: never its value. */
 export function toKey(row: ApiKeyRow): KeyResponse {
   return {
     key_id: row.keyId,

@@ -75,6 +75,7 @@ async function rotate(
   return row;
 }
 
+/** Keys and their stored values in PostgreSQL. */
 export function createApiKeyStore({ db }: Database) {
   return {
     async insert(transaction: Transaction, key: NewKey): Promise<ApiKeyRow> {

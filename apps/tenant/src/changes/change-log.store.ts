@@ -17,6 +17,7 @@ export interface PendingChanges {
 /** The numbered list of what other processes must hear of. */
 export type ChangeLog = ReturnType<typeof createChangeLog>;
 
+/** The numbered changes of keys and tenants in PostgreSQL. */
 export function createChangeLog(database: Database) {
   return {
     /**

@@ -58,6 +58,7 @@ interface ScriptedRedis extends Redis {
 /** What was published of the changes. `cache-layout.ts` of the kit says what stands where. */
 export type PublishedStore = ReturnType<typeof createPublishedStore>;
 
+/** What of the changes is in the cache Redis, in order and up to when. */
 export function createPublishedStore(connection: Redis) {
   const scripts = { tenantRead: read, tenantBegin: begin, tenantAppend: append };
   for (const [name, lua] of Object.entries(scripts)) connection.defineCommand(name, { lua });

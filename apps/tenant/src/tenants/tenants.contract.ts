@@ -57,6 +57,7 @@ export const WebhookResponse = Type.Object({
   signing_secret: Type.Optional(Type.String({ description: "Only when the endpoint was first made." })),
 });
 
+/** A tenant's limits as the API shows them; amounts in minor units. */
 export function limitsOf(row: TenantRow): TenantLimits {
   return {
     requests_per_second: row.requestsPerSecond,
@@ -67,6 +68,7 @@ export function limitsOf(row: TenantRow): TenantLimits {
   };
 }
 
+/** A tenant as the API shows it. */
 export function toTenant(row: TenantRow): TenantResponse {
   return {
     tenant_id: row.tenantId,

@@ -8,6 +8,7 @@ import type { Transaction } from "../transaction.ts";
 
 export type TenantStore = ReturnType<typeof createTenantStore>;
 
+/** Tenants in PostgreSQL. */
 export function createTenantStore({ db }: Database) {
   return {
     async insert(

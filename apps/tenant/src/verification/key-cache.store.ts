@@ -48,6 +48,7 @@ interface ScriptedRedis extends Redis {
  */
 export type KeyCacheStore = ReturnType<typeof createKeyCacheStore>;
 
+/** The key cache in the cache Redis, which only the tenant app writes. */
 export function createKeyCacheStore(connection: Redis) {
   connection.defineCommand("tenantFill", { lua: fill });
   connection.defineCommand("tenantTakeUsed", { lua: takeUsed });

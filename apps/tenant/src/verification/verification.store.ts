@@ -37,6 +37,7 @@ interface FoundRow {
 
 export type VerificationStore = ReturnType<typeof createVerificationStore>;
 
+/** Finds keys by their stored values, many in one call, and notes their use. */
 export function createVerificationStore({ sql }: Database) {
   return {
     /** Looks up many values in one statement, so that each key and its tenant are of the same moment. */

@@ -24,10 +24,12 @@ export function databaseUrl(
   return postgresUrl(server, role, secrets.rolePasswords[role] ?? "", databaseName(name));
 }
 
+/** Where the installation's cache Redis listens, with its password. */
 export function cacheRedisUrl({ ports, secrets }: Wiring): string {
   return redisUrl({ port: ports.cacheRedis, password: secrets.cacheRedisPassword });
 }
 
+/** Where the installation's durable Redis listens, with its password. */
 export function durableRedisUrl({ ports, secrets }: Wiring): string {
   return redisUrl({ port: ports.durableRedis, password: secrets.durableRedisPassword });
 }

@@ -16,6 +16,7 @@ export const storeProcessName: Readonly<Record<StoreName, string>> = {
   durable: "redis-durable",
 };
 
+/** How a replica is called in logs and by `./payflow status`. */
 export function processName(app: AppDefinition, replica: number): string {
   return `${app.name}-${replica}`;
 }

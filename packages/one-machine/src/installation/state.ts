@@ -47,16 +47,19 @@ export function writeWhole(file: string, text: string): void {
   }
 }
 
+/** The settings that an earlier `up` kept in the state's folder, or the defaults. */
 export function readSettings(state: string): Settings {
   const file = settingsFile(state);
   const kept: Partial<Settings> = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
   return { ...defaultSettings, ...kept };
 }
 
+/** Keeps the settings for the next `up`. */
 export function writeSettings(state: string, settings: Settings): void {
   writeWhole(settingsFile(state), `${JSON.stringify(settings, null, 2)}\n`);
 }
 
+/** What runs on this state, or null. */
 export function readRunRecord(state: string): RunRecord | null {
   try {
     return JSON.parse(readFileSync(runFile(state), "utf8"));
@@ -66,6 +69,7 @@ export function readRunRecord(state: string): RunRecord | null {
   }
 }
 
+/** Says what runs on this state. */
 export function writeRunRecord(state: string, record: RunRecord): void {
   writeWhole(runFile(state), JSON.stringify(record, null, 2));
 }
@@ -92,6 +96,7 @@ export function lockState(state: string): void {
   throw new Error(`Another command claims ${state} at this moment; try again.`);
 }
 
+/** Lets another `up` have the state. */
 export function unlockState(state: string): void {
   rmSync(lockFile(state), { force: true });
 }
@@ -105,6 +110,7 @@ function readLock(state: string): ProcessIdentity | null {
   }
 }
 
+/** Says that nothing runs on this state any more. */
 export function removeRunRecord(state: string): void {
   rmSync(runFile(state), { force: true });
 }

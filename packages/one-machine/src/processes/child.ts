@@ -86,6 +86,7 @@ export function identify(pid: number): ProcessIdentity | null {
   }
 }
 
+/** Whether that very process still lives, and not another that got its id. */
 export function isAlive(process: ProcessIdentity): boolean {
   return identify(process.pid)?.startedAt === process.startedAt;
 }

@@ -114,6 +114,7 @@ export function postgresProcess(local: LocalPostgres): ProcessSpec {
   };
 }
 
+/** The URL of a database for one role, with the role's password. */
 export function postgresUrl(
   server: { readonly port: number },
   role: string,

@@ -55,6 +55,7 @@ export function redisProcess(local: LocalRedis): ProcessSpec {
   };
 }
 
+/** The URL of a server, with its password. */
 export function redisUrl(server: { readonly port: number; readonly password: string }): string {
   return `redis://:${server.password}@127.0.0.1:${server.port}`;
 }
