@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
+import { tenantSecretsIn } from "@payflow/one-machine/installation/logged-secrets.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
@@ -42,7 +43,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const runJob = async (job: Job) => {
     const start = performance.now();
     const { output, exitCode } = await execute(job, environment, folder);
-    const outcome = readOutcome(job.kind, output, exitCode);
+    const outcome = withoutSecrets(readOutcome(job.kind, output, exitCode), output);
     const ms = performance.now() - start;
     durations.remember(job.name, ms);
     outcomes.push(outcome);
@@ -104,6 +105,13 @@ async function execute(
   const exitCode = await child.exited;
   closeSync(log);
   return { output: readFileSync(file, "utf8"), exitCode };
+}
+
+/** A job that passed shows the log lines of the apps under test, and no key may stand in one. */
+function withoutSecrets(outcome: Outcome, output: string): Outcome {
+  const shown = outcome.failed === 0 ? tenantSecretsIn(output) : [];
+  for (const what of shown) console.log(`FAIL  the output below shows ${what}`);
+  return { ...outcome, failed: outcome.failed + shown.length };
 }
 
 function report(job: Job, outcome: Outcome, output: string, ms: number): void {

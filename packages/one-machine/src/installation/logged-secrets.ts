@@ -8,6 +8,11 @@ const forms: ReadonlyMap<string, RegExp> = new Map([
   ["a signing secret", /whsec_[0-9A-Za-z+/]{43}=/],
 ]);
 
+/** What of tenants' secrets a text shows, by name. */
+export function tenantSecretsIn(text: string): string[] {
+  return [...forms].filter(([, form]) => form.test(text)).map(([name]) => name);
+}
+
 /**
  * Searches the logs of a state folder for the installation's secrets and for tenants' keys. One line for each
  * finding, which names the file and line but not the secret.
@@ -25,7 +30,7 @@ export function findLoggedSecrets(state: string, secrets: Secrets): string[] {
 
 function findings(line: string, values: ReadonlyMap<string, string>): string[] {
   return [
-    ...[...forms].filter(([, form]) => form.test(line)).map(([name]) => name),
+    ...tenantSecretsIn(line),
     ...[...values].filter(([, value]) => line.includes(value)).map(([name]) => name),
   ];
 }
