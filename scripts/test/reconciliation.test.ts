@@ -12,7 +12,7 @@ import { Truth } from "./platform/truth.ts";
 
 setDefaultTimeout(120_000);
 
-const loadRounds = process.env.PAYFLOW_THOROUGH === undefined ? 4 : 40;
+const loadRounds = process.env.PAYFLOW_THOROUGH === undefined ? 4 : 30;
 
 let installation: RunningInstallation;
 let truth: Truth;
@@ -147,7 +147,7 @@ describe("a clean set", () => {
     expect(runs.at(-1)?.settlements_compared).toBeGreaterThan(50);
     await truth.settled();
     expect((await reconcile()).all).toEqual([]);
-  });
+  }, 600_000);
 });
 
 describe("a seeded fault is found and named:", () => {
