@@ -1,4 +1,4 @@
-import { isCode, type Rule, type SourceFile, sourceFile, type Violation } from "./source-file.ts";
+import { importsOf, isCode, type Rule, type SourceFile, sourceFile, type Violation } from "./source-file.ts";
 
 /** Tables are read from the schema by drizzle-kit, whoever else names them. */
 const isSchema = (path: string) => /[/.]schema\.ts$/.test(path);
@@ -47,4 +47,44 @@ const decisionsRule: Rule = {
   ],
 };
 
-export const leftoverRules = [exportsRule, decisionsRule];
+/** Run by hand or by scripts, never imported. */
+const tools = new Set(["@biomejs/biome", "typescript", "bun-types"]);
+
+const dependenciesRule: Rule = {
+  name: "a workspace's manifest names what it imports, and nothing else",
+  check: (files) =>
+    files
+      .filter((file) => /^(apps|packages)\/[^/]+\/package\.json$|^package\.json$/.test(file.path))
+      .flatMap((manifest) => {
+        const { name, dependencies, devDependencies } = JSON.parse(manifest.text);
+        const declared = Object.keys({ ...dependencies, ...devDependencies });
+        const folder =
+          manifest.path === "package.json" ? "scripts/" : manifest.path.replace("package.json", "");
+        const sources = files.filter((file) => file.path.startsWith(folder) && file.path.endsWith(".ts"));
+        const text = sources.map((file) => file.text).join("\n");
+        const imported = new Set(sources.filter(isWritten).flatMap(packagesOf));
+        const unused = declared.filter(
+          (one) => !tools.has(one) && !text.includes(`"${one}"`) && !text.includes(`"${one}/`),
+        );
+        const missing = [...imported].filter((one) => one !== name && !declared.includes(one));
+        return [
+          ...unused.map((one) => ({ path: manifest.path, line: 1, message: `${one} is not used` })),
+          ...missing.map((one) => ({ path: manifest.path, line: 1, message: `${one} is not named` })),
+        ];
+      }),
+  planted: [
+    sourceFile("apps/planted/package.json", '{"name":"planted","dependencies":{"left-pad":"catalog:"}}'),
+  ],
+};
+
+const isWritten = (file: SourceFile) => !file.path.startsWith("scripts/tidy");
+
+/** The packages a file imports, without the runtime's own. */
+function packagesOf(file: SourceFile): string[] {
+  return importsOf(file)
+    .map(({ from }) => /^(@[^/]+\/[^/]+|[^./][^/]*)/.exec(from)?.[1])
+    .filter((name) => name !== undefined)
+    .filter((name) => !/^(node|bun)(:|$)/.test(name));
+}
+
+export const leftoverRules = [exportsRule, decisionsRule, dependenciesRule];
