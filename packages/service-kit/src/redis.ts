@@ -2,6 +2,12 @@ import { Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "./logging.ts";
 
 /**
+ * A server whose machine is lost, or the network to it, stays silent instead of closing its connections. One
+ * that leaves a command unanswered for so long is closed and made anew.
+ */
+const silentMs = 10_000;
+
+/**
  * A connection that fails at once while Redis is away instead of keeping commands for later: a command sent
  * after its caller gave up could overtake newer ones. It reconnects for ever, and connects when first used.
  */
@@ -13,6 +19,7 @@ export function connectRedis(url: string, name: string, logger: Logger, options:
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
+    socketTimeout: silentMs,
     retryStrategy: (attempt) => Math.min(50 * attempt, 500),
     ...options,
   });
