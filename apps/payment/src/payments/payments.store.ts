@@ -50,8 +50,6 @@ export interface PaymentStore {
   postpone(row: PaymentRow, answer: StoredAnswer, dueMs: number): Promise<boolean>;
   find(owner: Owner, id: string): Promise<PaymentRow | null>;
   list(owner: Owner, filter: PaymentFilter): Promise<PaymentRow[]>;
-  /** Throws while PostgreSQL is away. */
-  ping(): Promise<unknown>;
 }
 
 /** Whose payments: taken from the key alone. */
@@ -110,7 +108,6 @@ export function paymentStore(database: Database, options: PaymentStoreOptions): 
       return row ?? null;
     },
     list: (owner, filter) => list(database, owner, filter),
-    ping: () => database.sql`select 1`,
   };
 }
 

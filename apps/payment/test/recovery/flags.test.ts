@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from "bun:test";
-import type { EventData, EventEnvelope } from "@payflow/contracts/events.ts";
+import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { consume } from "@payflow/service-kit/bus/consumers.ts";
 import { consumers } from "../../src/consumers.ts";
 import { OutcomeUnknown } from "../../src/processor/processor.ts";
 import type { TestTenant } from "../payment-app.ts";
-import { startRecoveryApp } from "./recovery-app.ts";
+import { flagged, startRecoveryApp } from "./recovery-app.ts";
 
 const app = await startRecoveryApp();
 afterAll(() => app.close());
@@ -14,35 +14,6 @@ app.fraud.decide(({ customer_id }) =>
 );
 const handlers = consumers({ sql: app.sql, wakeRecovery: () => {} });
 const take = (...events: EventEnvelope[]) => consume(handlers, "fraud.flagged", events);
-
-function flagged(
-  tenant: TestTenant,
-  paymentId: string,
-  data: Partial<EventData<"fraud.flagged">> = {},
-): EventEnvelope<"fraud.flagged"> {
-  const flaggedAt = new Date().toISOString();
-  return {
-    event_id: newId("evt"),
-    type: "fraud.flagged",
-    version: 1,
-    tenant_id: tenant.id,
-    mode: "live",
-    key: paymentId,
-    sequence: null,
-    occurred_at: flaggedAt,
-    request_id: null,
-    data: {
-      payment_id: paymentId,
-      rule_triggered: "fail_mode",
-      risk_score: 91.4,
-      decision: "block",
-      late: true,
-      refund: false,
-      flagged_at: flaggedAt,
-      ...data,
-    },
-  };
-}
 
 async function pay(tenant: TestTenant, body: Record<string, unknown> = {}): Promise<string> {
   return (await app.pay(tenant.live, { amount: 900, ...body })).json.payment_id;

@@ -1,6 +1,8 @@
+import type { EventData, EventEnvelope } from "@payflow/contracts/events.ts";
+import { newId } from "@payflow/contracts/ids.ts";
 import { findFollowUps } from "../../src/processor/simulated.store.ts";
 import { createRecovery } from "../../src/recovery/recovery.ts";
-import { type PaymentApp, startPaymentApp } from "../payment-app.ts";
+import { type PaymentApp, startPaymentApp, type TestTenant } from "../payment-app.ts";
 
 type Replica = Pick<PaymentApp, "deps">;
 
@@ -56,3 +58,33 @@ export async function startRecoveryApp(config: Parameters<typeof startPaymentApp
   };
 }
 export type RecoveryApp = Awaited<ReturnType<typeof startRecoveryApp>>;
+
+/** What fraud tells of a payment after it was judged: a late block, unless `data` says otherwise. */
+export function flagged(
+  tenant: TestTenant,
+  paymentId: string,
+  data: Partial<EventData<"fraud.flagged">> = {},
+): EventEnvelope<"fraud.flagged"> {
+  const flaggedAt = new Date().toISOString();
+  return {
+    event_id: newId("evt"),
+    type: "fraud.flagged",
+    version: 1,
+    tenant_id: tenant.id,
+    mode: "live",
+    key: paymentId,
+    sequence: null,
+    occurred_at: flaggedAt,
+    request_id: null,
+    data: {
+      payment_id: paymentId,
+      rule_triggered: "fail_mode",
+      risk_score: 91.4,
+      decision: "block",
+      late: true,
+      refund: false,
+      flagged_at: flaggedAt,
+      ...data,
+    },
+  };
+}

@@ -1,10 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
-import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import { newId } from "@payflow/contracts/ids.ts";
 import { takeFlags } from "../../src/payments/fraud/take-flags.ts";
 import { OutcomeUnknown, type Processor } from "../../src/processor/processor.ts";
-import type { TestTenant } from "../payment-app.ts";
-import { recoveryOf, startRecoveryApp } from "./recovery-app.ts";
+import { flagged, recoveryOf, startRecoveryApp } from "./recovery-app.ts";
 
 const app = await startRecoveryApp();
 afterAll(() => app.close());
@@ -37,30 +34,6 @@ function badLine(real: Processor, random: () => number): Processor {
     void: (call) => carry(() => real.void(call)),
     refund: (call) => carry(() => real.refund(call)),
     inquire: (key) => carry(() => real.inquire(key)),
-  };
-}
-
-function lateBlock(tenant: TestTenant, paymentId: string): EventEnvelope<"fraud.flagged"> {
-  const flaggedAt = new Date().toISOString();
-  return {
-    event_id: newId("evt"),
-    type: "fraud.flagged",
-    version: 1,
-    tenant_id: tenant.id,
-    mode: "live",
-    key: paymentId,
-    sequence: null,
-    occurred_at: flaggedAt,
-    request_id: null,
-    data: {
-      payment_id: paymentId,
-      rule_triggered: "list",
-      risk_score: 90,
-      decision: "block",
-      late: true,
-      refund: true,
-      flagged_at: flaggedAt,
-    },
   };
 }
 
@@ -109,7 +82,8 @@ test.each([1, 2, 3])(
           () => Promise.all(recoveries.map((recovery) => recovery.runOnce())),
           () => app.makeDue(json.payment_id),
         );
-        if (index % 3 === 0) tries.push(() => takeFlags(app.deps, [lateBlock(tenant, json.payment_id)]));
+        if (index % 3 === 0)
+          tries.push(() => takeFlags(app.deps, [flagged(tenant, json.payment_id, { refund: true })]));
       }
       tries.sort(() => random() - 0.5);
       await Promise.all(tries.map((go) => go()));

@@ -60,11 +60,9 @@ const maxTenants = 20_000;
 const redisPauseMs = 500;
 
 /**
- * One token bucket a tenant in the cache Redis, shared by all replicas of all apps. Requests that arrive
- * together take their tokens in one call, and a busy tenant's process takes some ahead: what it expects
- * within 25 ms, at most a twentieth of a second's rate, dropped when unused for 100 ms. So never more is let
- * through than the bucket gave, and at most that advance too little. While Redis is away each process keeps
- * the tenant's limits by itself.
+ * One token bucket a tenant in the cache Redis, shared by all replicas of all apps. A busy tenant's process
+ * takes some tokens ahead; never more is let through than the bucket gave (decision 0006). While Redis is
+ * away each process keeps the tenant's limits by itself.
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   options.redis.defineCommand("authTakeTokens", { lua: takeTokens });
