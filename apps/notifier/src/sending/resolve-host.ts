@@ -1,4 +1,4 @@
-import { lookup } from "node:dns/promises";
+import { dns } from "bun";
 
 /** All addresses of a name, by the system's resolver. Throws when there are none. */
 export type ResolveHost = (name: string) => Promise<readonly string[]>;
@@ -7,8 +7,9 @@ const keptMs = 5_000;
 const maxKept = 2_000;
 
 /**
- * The system's resolver with answers kept for five seconds. What was resolved is also what is connected to,
- * so that a kept answer is as safe as a new one.
+ * The system's name servers and hosts file, with answers kept for five seconds. What was resolved is also what
+ * is connected to, so that a kept answer is as safe as a new one. Asked by c-ares: the system's own resolver
+ * holds a thread for each question, and a few names whose servers never answer would stop everybody's.
  */
 export function createResolver(): ResolveHost {
   const kept = new Map<
@@ -19,7 +20,9 @@ export function createResolver(): ResolveHost {
     const known = kept.get(name);
     if (known !== undefined && performance.now() < known.untilMs) return known.addresses;
     if (kept.size >= maxKept) kept.clear();
-    const addresses = lookup(name, { all: true }).then((found) => found.map((one) => one.address));
+    const addresses = dns
+      .lookup(name, { backend: "c-ares" })
+      .then((found) => found.map((one) => one.address));
     kept.set(name, { addresses, untilMs: performance.now() + keptMs });
     // A failure is not kept: the next attempt asks again.
     addresses.catch(() => kept.delete(name));
