@@ -15,9 +15,9 @@ import {
   TestDeliveryResponse,
 } from "./endpoints.contract.ts";
 import { listEndpoints, type ReadEndpoints, readEndpoint } from "./read-endpoints.ts";
-import { type TestEndpoint, testEndpoint } from "./test-endpoint.ts";
+import { type SendTestEvent, sendTestEvent } from "./send-test-event.ts";
 
-export type EndpointsRoutes = CreateEndpoint & ReadEndpoints & ChangeEndpoint & TestEndpoint;
+export type EndpointsRoutes = CreateEndpoint & ReadEndpoints & ChangeEndpoint & SendTestEvent;
 
 export const endpointsRoutes = (http: Http, deps: EndpointsRoutes) =>
   http
@@ -111,7 +111,7 @@ const secretRoutes = (http: Http, deps: EndpointsRoutes) =>
       "/webhook-endpoints/:id/test",
       async ({ tenant, params, set }) => {
         set.status = 202;
-        return testEndpoint(deps, tenant, params.id);
+        return sendTestEvent(deps, tenant, params.id);
       },
       {
         access: "webhooks:write",

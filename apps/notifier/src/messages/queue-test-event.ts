@@ -2,11 +2,11 @@ import { newId } from "@payflow/contracts/ids.ts";
 import type { AcceptEvents } from "./accept-events.ts";
 import { type Message, testMessage } from "./message.ts";
 
-export type QueueTest = AcceptEvents;
+export type QueueTestEvent = AcceptEvents;
 
 /** Queues a test event for one endpoint, whatever events it is subscribed to. */
-export async function queueTest(
-  deps: QueueTest,
+export async function queueTestEvent(
+  deps: QueueTestEvent,
   owner: Pick<Message, "tenantId" | "mode" | "requestId"> & { readonly traceparent?: string },
   endpointId: string,
 ): Promise<{ readonly deliveryId: string; readonly eventId: string }> {

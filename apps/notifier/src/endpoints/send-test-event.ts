@@ -1,11 +1,11 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
-import { type QueueTest, queueTest } from "../messages/queue-test.ts";
+import { type QueueTestEvent, queueTestEvent } from "../messages/queue-test-event.ts";
 import type { TestDeliveryResponse } from "./endpoints.contract.ts";
 import type { EndpointsStore } from "./endpoints.store.ts";
 import { findEndpoint } from "./read-endpoints.ts";
 
-export interface TestEndpoint extends QueueTest {
+export interface SendTestEvent extends QueueTestEvent {
   readonly endpoints: EndpointsStore;
 }
 
@@ -13,8 +13,8 @@ export interface TestEndpoint extends QueueTest {
  * Queues a signed `webhook.test` event for the endpoint. Fails with `not_found`, or `invalid_state` when
  * disabled.
  */
-export async function testEndpoint(
-  deps: TestEndpoint,
+export async function sendTestEvent(
+  deps: SendTestEvent,
   tenant: TenantContext,
   endpointId: string,
 ): Promise<TestDeliveryResponse> {
@@ -22,6 +22,6 @@ export async function testEndpoint(
   if (!endpoint.enabled) {
     throw new DomainError("invalid_state", "The endpoint is disabled: enable it, then test it.");
   }
-  const { deliveryId, eventId } = await queueTest(deps, tenant, endpointId);
+  const { deliveryId, eventId } = await queueTestEvent(deps, tenant, endpointId);
   return { delivery_id: deliveryId, event_id: eventId };
 }
