@@ -7,9 +7,10 @@ const keptMs = 5_000;
 const maxKept = 2_000;
 
 /**
- * The system's name servers and hosts file, with answers kept for five seconds. What was resolved is also what
- * is connected to, so that a kept answer is as safe as a new one. Asked by c-ares: the system's own resolver
- * holds a thread for each question, and a few names whose servers never answer would stop everybody's.
+ * The system's name servers and hosts file, with answers kept for five seconds. What was resolved is also
+ * what is connected to, so that a kept answer is as safe as a new one. Asked by c-ares: the system's own
+ * resolver holds a thread for each question, and a few names whose servers never answer would stop
+ * everybody's.
  */
 export function createResolver(): ResolveHost {
   const kept = new Map<
