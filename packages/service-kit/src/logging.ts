@@ -44,8 +44,13 @@ export function createLogger(service: string, level = "info", options: LoggerOpt
   );
 }
 
+/** Lines that wait while they cannot be written, in characters; newer ones are dropped beyond it. */
+const maxUnwritten = 1 << 20;
+
 function standardOutput(): (line: string) => void {
-  const destination = pino.destination({ dest: 1, sync: true });
+  const destination = pino.destination({ dest: 1, sync: true, maxLength: maxUnwritten });
+  // On a full disk a line waits for the next one's turn; without a listener the failure would end the process.
+  destination.on("error", () => {});
   return (line) => {
     destination.write(line);
   };
