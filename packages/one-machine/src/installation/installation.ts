@@ -52,6 +52,8 @@ export class Installation {
   #phase: RunRecord["phase"] = "starting";
   #problem: string | null = null;
   #changes = 0;
+  /** Whether the last change could not be written down. */
+  #isRecordOld = false;
   #isStopping = false;
   #isStopped = false;
   /** The start or change under way, or the last one. */
@@ -281,9 +283,11 @@ export class Installation {
         changes: this.#changes,
         problem: this.#problem,
       });
+      this.#isRecordOld = false;
     } catch (error) {
       // A full disk must not end the apps: they refuse what they cannot store, and go on.
-      console.error(`payflow: the run record could not be written: ${error}`);
+      if (!this.#isRecordOld) console.error(`payflow: the run record could not be written: ${error}`);
+      this.#isRecordOld = true;
     }
   }
 }
