@@ -52,7 +52,10 @@ function createApp() {
     )
     .get("/things", ({ query }) => ({ limit: query.limit ?? 20 }), {
       access: "tenant",
-      query: Type.Object(pageQuery, { additionalProperties: false }),
+      query: Type.Object(
+        { ...pageQuery, name: Type.Optional(Type.String()) },
+        { additionalProperties: false },
+      ),
     })
     .get("/ledger", () => ({}), { access: "ledger:read" })
     .get(
@@ -140,7 +143,7 @@ describe("every route", () => {
       400,
       "invalid_json",
     ],
-    ["a NUL in the query", "GET", "/things?cursor=%00", { key: "good" }, 400, "invalid_request"],
+    ["a NUL in the query", "GET", "/things?name=%00", { key: "good" }, 400, "invalid_request"],
     ["no body", "POST", "/things", { key: "good" }, 400, "invalid_request"],
     ["an unknown query field", "GET", "/things?page=2", { key: "good" }, 400, "invalid_request"],
     ["a limit of 101", "GET", "/things?limit=101", { key: "good" }, 400, "invalid_request"],

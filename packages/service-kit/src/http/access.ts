@@ -130,9 +130,9 @@ function objectOrNothing(body: unknown): unknown {
   });
 }
 
-/** PostgreSQL keeps every character but this one. */
+/** PostgreSQL keeps every character but this one. A cursor is unsealed first, and says itself what is wrong. */
 function refuseNul(query: Record<string, unknown>): void {
-  const names = Object.keys(query).filter((name) => String(query[name]).includes("\0"));
+  const names = Object.keys(query).filter((name) => name !== "cursor" && String(query[name]).includes("\0"));
   if (names.length === 0) return;
   const errors = names.map((name) => ({ pointer: `#/query/${name}`, message: "Expected no character NUL" }));
   throw new DomainError("invalid_request", undefined, { errors });
