@@ -130,7 +130,7 @@ function objectOrNothing(body: unknown): unknown {
   });
 }
 
-/** PostgreSQL takes every character but this one. A cursor is unsealed first and says itself what is wrong. */
+/** PostgreSQL takes every character but this one. A cursor is unsealed first and tells what is wrong. */
 function refuseNul(query: Record<string, unknown>): void {
   const names = Object.keys(query).filter((name) => name !== "cursor" && String(query[name]).includes("\0"));
   if (names.length === 0) return;
