@@ -8,7 +8,7 @@ export const paymentSettings = Type.Object({
   FRAUD_SERVICE_URL: setting.url("The fraud app's internal base URL.", "http://127.0.0.1:4004"),
   FRAUD_TIMEOUT_MS: setting.milliseconds("A payment not scored by then follows the tenant's fail mode.", 250),
   PROCESSOR: setting.choice(["simulated"], "Who moves the money.", "simulated"),
-  PROCESSOR_DATABASE_URL: setting.url("The simulated processor's own database.", undefined, { secret: true }),
+  PROCESSOR_DATABASE_URL: setting.postgresUrl("The simulated processor's own database."),
   PROCESSOR_TIMEOUT_MS: setting.milliseconds(
     "A processor's answer later than this is asked for again.",
     3_000,

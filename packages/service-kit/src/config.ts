@@ -1,3 +1,4 @@
+import { apps } from "@payflow/contracts/events.ts";
 import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
@@ -26,8 +27,12 @@ export const setting = {
   text: (description: string, fallback?: string, options: SettingOptions = {}) =>
     Type.String({ minLength: 1, description, ...withDefault(fallback), ...options }),
   secret: (description: string, minLength = 16) => Type.String({ minLength, description, secret: true }),
-  url: (description: string, fallback?: string, options: SettingOptions = {}) =>
-    Type.String({ pattern: "^[a-z][a-z0-9+.-]*://.+", description, ...withDefault(fallback), ...options }),
+  /** The base URL of another service. */
+  url: (description: string, fallback?: string) =>
+    Type.String({ ...urlOf("http", "https"), description, ...withDefault(fallback) }),
+  postgresUrl: (description: string) =>
+    Type.String({ ...urlOf("postgres", "postgresql"), description, secret: true }),
+  redisUrl: (description: string) => Type.String({ ...urlOf("redis", "rediss"), description, secret: true }),
   integer: (description: string, fallback?: number, range: { minimum?: number; maximum?: number } = {}) =>
     Type.Integer({ description, minimum: 0, ...range, ...withDefault(fallback) }),
   milliseconds: (description: string, fallback?: number, minimum = 1) =>
@@ -41,6 +46,11 @@ export const setting = {
     ),
   optional: <T extends TSchema>(schema: T) => Type.Optional(schema),
 };
+
+/** A URL for the wrong kind of server is found here, and not by a service that never gets ready. */
+function urlOf(...schemes: readonly [string, ...string[]]) {
+  return { pattern: `^(${schemes.join("|")})://[^/?#\\s]+\\S*$`, scheme: schemes[0] };
+}
 
 function withDefault<T>(fallback: T | undefined): { default?: T } {
   return fallback === undefined ? {} : { default: fallback };
@@ -63,9 +73,9 @@ export const serviceSettings = {
     ),
   ),
   HOST: setting.text("The address to listen on.", "127.0.0.1"),
-  DATABASE_URL: setting.url("PostgreSQL, as the service's own role.", undefined, { secret: true }),
+  DATABASE_URL: setting.postgresUrl("PostgreSQL, as the service's own role."),
   DATABASE_POOL: setting.integer("Connections to PostgreSQL at most.", 8, { minimum: 2, maximum: 200 }),
-  REDIS_URL: setting.url("The cache Redis.", undefined, { secret: true }),
+  REDIS_URL: setting.redisUrl("The cache Redis."),
   INTERNAL_SERVICE_SECRET: setting.secret(
     "Shared by this installation's services; the value of x-internal-token.",
     32,
@@ -85,10 +95,11 @@ export const serviceSettings = {
 /** What services on the event bus read besides. */
 export const busSettings = {
   EVENT_BUS: setting.choice(["redis", "kafka"], "Which event bus this installation uses.", "redis"),
-  DURABLE_REDIS_URL: setting.url("The durable Redis, which carries the bus.", undefined, { secret: true }),
+  DURABLE_REDIS_URL: setting.redisUrl("The durable Redis, which carries the bus."),
   INSTALLED_APPS: setting.text(
     "The apps of this installation, by comma; their consumer groups are declared on the bus.",
     "tenant,payment,fraud,ledger,notifier",
+    { pattern: `^ *(${apps.join("|")}) *(, *(${apps.join("|")}) *)*$` },
   ),
 };
 
@@ -123,7 +134,7 @@ export function secretValues(settings: TObject, config: Readonly<Record<string, 
   return Object.entries(settings.properties).flatMap(([name, schema]) => {
     const value = config[name];
     if (schema.secret !== true || typeof value !== "string") return [];
-    const parts = schema.pattern === undefined ? value.split(/[,:]/) : passwordOf(value);
+    const parts = schema.scheme === undefined ? value.split(/[,:]/) : passwordOf(value);
     return parts.filter((part) => part.length >= leastSecret);
   });
 }
@@ -147,6 +158,7 @@ function expectation(schema: TSchema): string {
   if (schema.type === "boolean") return "must be true or false";
   if (schema.anyOf !== undefined)
     return `must be one of ${schema.anyOf.map((one: TSchema) => one.const).join(", ")}`;
+  if (schema.scheme !== undefined) return `must be a URL that begins with ${schema.scheme}://`;
   if (schema.minLength !== undefined && schema.minLength > 1)
     return `must have at least ${schema.minLength} characters`;
   return "has the wrong form";
