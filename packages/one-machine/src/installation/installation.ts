@@ -16,6 +16,7 @@ import {
   storeProcessName,
 } from "./process-specs.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
+import { messageOf, settleAll } from "./settle.ts";
 import {
   endLeftovers,
   lockState,
@@ -290,14 +291,4 @@ export class Installation {
       this.#isRecordOld = true;
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Waits for all, then throws the first failure: nothing is left starting while the rest is being ended. */
-async function settleAll(work: readonly Promise<void>[]): Promise<void> {
-  const outcomes = await Promise.allSettled(work);
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }
