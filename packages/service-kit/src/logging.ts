@@ -49,7 +49,7 @@ const maxUnwritten = 1 << 20;
 
 function standardOutput(): (line: string) => void {
   const destination = pino.destination({ dest: 1, sync: true, maxLength: maxUnwritten });
-  // On a full disk a line waits for the next one's turn; without a listener the failure would end the process.
+  // On a full disk a line waits for the next one's turn; with no listener the failure would end the process.
   destination.on("error", () => {});
   return (line) => {
     destination.write(line);
