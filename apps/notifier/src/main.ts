@@ -23,7 +23,7 @@ import { startUpkeep } from "./upkeep/upkeep.ts";
 /** Events of one call that queues deliveries. */
 const maxBatch = 256;
 /** Batches are at least this far apart under load: each costs round trips to the bus and the database. */
-const lingerMs = 20;
+const lingerMs = 50;
 
 await runService(
   {

@@ -73,3 +73,27 @@ test("stopping tells the round under way and waits for its end", async () => {
   await running.stop();
   expect(hasEnded).toBe(true);
 });
+
+test("rounds keep their distance however often they are woken, unless one asks to go on at once", async () => {
+  const rounds = counted(4);
+  const begunAt: number[] = [];
+  const running = startRounds({
+    ...options,
+    gapMs: 30,
+    round: async () => {
+      begunAt.push(performance.now());
+      rounds.begin();
+      setImmediate(() => running.wake());
+      return begunAt.length === 1 ? 0 : undefined;
+    },
+  });
+  await rounds.reached;
+  await running.stop();
+  const [first, second, third, fourth] = begunAt.map((at) => at - (begunAt[0] ?? 0));
+  expect([first, (second ?? 100) < 20, (third ?? 0) >= 28, (fourth ?? 0) >= 58]).toEqual([
+    0,
+    true,
+    true,
+    true,
+  ]);
+});

@@ -30,6 +30,10 @@ const maxClaim = 256;
 const reservedShare = 0.25;
 /** Other replicas wake only themselves: what they could not take is found after a second at most. */
 const pollMs = 1_000;
+/** A claim costs the same for one delivery as for many: while they come in ones, claims keep this distance. */
+const claimGapMs = 20;
+const largeClaim = 32;
+const finishGatherMs = 10;
 /** A tenant whose row another transaction held was passed over; that takes milliseconds. */
 const passedOverMs = 4;
 
@@ -75,7 +79,7 @@ export function startWorker(options: WorkerOptions): Worker {
     const receivedAtMs = performance.now();
     const { deliveries, waitMs } = await queue.claim(wanted, reserve, leaseMs);
     for (const delivery of deliveries) begin(delivery, receivedAtMs);
-    if (deliveries.length > 0 && waitMs <= 0) return 0;
+    if (deliveries.length >= largeClaim && waitMs <= 0) return 0;
     return Math.min(pollMs, Math.max(passedOverMs, waitMs));
   }
 
@@ -86,7 +90,12 @@ export function startWorker(options: WorkerOptions): Worker {
   }
 
   const shared = { logger, everyMs: pollMs };
-  const claiming = startRounds({ ...shared, failure: "deliveries could not be claimed", round: claim });
+  const claiming = startRounds({
+    ...shared,
+    failure: "deliveries could not be claimed",
+    gapMs: claimGapMs,
+    round: claim,
+  });
   const failure = "leases that ran out could not be taken back";
   const sweeping = startRounds({ ...shared, failure, round: sweep });
   return {
@@ -102,6 +111,7 @@ export function startWorker(options: WorkerOptions): Worker {
 function coalesceFinishes({ queue, metrics, logger }: WorkerOptions) {
   return coalesce<FinishedAttempt, undefined>({
     maxInFlight: 2,
+    gatherMs: finishGatherMs,
     isOutage,
     compare: (left, right) => (left.delivery.tenantId < right.delivery.tenantId ? -1 : 1),
     async run(attempts) {
