@@ -1,4 +1,5 @@
 import type { Database } from "@payflow/service-kit/database.ts";
+import { StoreClock } from "@payflow/service-kit/store-clock.ts";
 import type { Redis } from "ioredis";
 import { decisionsStore } from "./decisions/decisions.store.ts";
 import { flagsStore } from "./flags/flags.store.ts";
@@ -32,6 +33,7 @@ export function createDependencies({ database, redis, defaults, onFlagged }: Par
     decisions: decisionsStore(database.sql),
     looks: looksStore(database.sql),
     flags: flagsStore(database),
+    clock: new StoreClock(database.sql),
     onFlagged,
   };
 }

@@ -49,6 +49,8 @@ await runService(
         },
         onFlagged: () => relay.wake(),
       });
+      const clock = await deps.clock.start();
+      scope.defer("clock", () => clock.stop());
       const subscription = await subscribeGroup(bus, {
         group: "fraud",
         maxBatch,

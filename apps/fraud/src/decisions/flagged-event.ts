@@ -14,6 +14,8 @@ export interface Flagged {
   readonly rule: string;
   readonly score: number;
   readonly decision: Action;
+  /** By the store's clock. */
+  readonly flaggedAt: Date;
   /** Whether the payment had gone on without this decision. */
   readonly isLate: boolean;
   /** Whether the policy wants the remainder of a captured payment refunded. */
@@ -22,7 +24,7 @@ export interface Flagged {
 
 /** The `fraud.flagged` event of a decision, or of a second look. */
 export function flaggedEvent(flagged: Flagged): EventEnvelope<"fraud.flagged"> {
-  const now = new Date().toISOString();
+  const flaggedAt = flagged.flaggedAt.toISOString();
   return {
     event_id: newId("evt"),
     type: "fraud.flagged",
@@ -31,7 +33,7 @@ export function flaggedEvent(flagged: Flagged): EventEnvelope<"fraud.flagged"> {
     mode: flagged.mode,
     key: flagged.paymentId,
     sequence: null,
-    occurred_at: now,
+    occurred_at: flaggedAt,
     request_id: flagged.requestId,
     ...(flagged.traceparent === undefined ? {} : { traceparent: flagged.traceparent }),
     data: {
@@ -41,7 +43,7 @@ export function flaggedEvent(flagged: Flagged): EventEnvelope<"fraud.flagged"> {
       decision: flagged.decision,
       late: flagged.isLate,
       refund: flagged.isRefundWanted,
-      flagged_at: now,
+      flagged_at: flaggedAt,
     },
   };
 }

@@ -1,5 +1,6 @@
 import { idTimeMs } from "@payflow/contracts/ids.ts";
 import type { ScoreAnswer, ScoreRequest } from "@payflow/contracts/internal-fraud.ts";
+import type { StoreClock } from "@payflow/service-kit/store-clock.ts";
 import type { Decisions, NewDecision } from "../decisions/decision.ts";
 import { flaggedEvent } from "../decisions/flagged-event.ts";
 import { canonicalAddress } from "../policies/addresses.ts";
@@ -12,6 +13,7 @@ export interface ScorePayments {
   readonly policies: PolicyCache;
   readonly counters: Counters;
   readonly decisions: Decisions;
+  readonly clock: Pick<StoreClock, "now">;
   /** Called after a commit that left events in the outbox. */
   readonly onFlagged: () => void;
 }
@@ -78,7 +80,9 @@ export async function decidePayments(
   if (open.length === 0) return decided;
   const readings = await deps.counters.count(open.map(toCounted), options.isDry);
   const rows = open.map((item, index) => judge(item, readings[index] ?? []));
-  const events = options.emits ? rows.flatMap((row, index) => eventsOf(row, open[index])) : [];
+  const events = options.emits
+    ? rows.flatMap((row, index) => eventsOf(row, open[index], deps.clock.now()))
+    : [];
   const made = options.isDry
     ? new Set(rows.map((row) => row.paymentId))
     : await deps.decisions.insert(rows, events);
@@ -161,7 +165,7 @@ function judge({ request, policy, facts }: Item, readings: Parameters<typeof eva
   };
 }
 
-function eventsOf(row: NewDecision, item: Item | undefined) {
+function eventsOf(row: NewDecision, item: Item | undefined, flaggedAt: Date) {
   if (row.decision === "allow") return [];
   const event = flaggedEvent({
     paymentId: row.paymentId,
@@ -172,6 +176,7 @@ function eventsOf(row: NewDecision, item: Item | undefined) {
     rule: row.trigger ?? "score",
     score: row.score,
     decision: row.decision,
+    flaggedAt,
     isLate: false,
     isRefundWanted: false,
   });

@@ -30,7 +30,7 @@ export async function lookAgain(
     const found = decided.get(look.paymentId);
     if (found === undefined) return [];
     const cause = { ...look, traceparent: traces.get(look.paymentId) };
-    return eventsOfLook(cause, found.decision, found.policy.policy);
+    return eventsOfLook(cause, found.decision, found.policy.policy, deps.clock.now());
   });
   await deps.looks.finish([...decided.keys()], events);
   if (events.length > 0) deps.onFlagged();
@@ -75,6 +75,7 @@ function eventsOfLook(
   look: Pick<SecondLook, "applied" | "source" | "requestId"> & { readonly traceparent?: string | undefined },
   decision: NewDecision,
   policy: Policy,
+  flaggedAt: Date,
 ): EventEnvelope<"fraud.flagged">[] {
   const common = {
     paymentId: decision.paymentId,
@@ -83,6 +84,7 @@ function eventsOfLook(
     requestId: look.requestId,
     traceparent: look.traceparent,
     score: decision.score,
+    flaggedAt,
     isLate: true,
   };
   const events: EventEnvelope<"fraud.flagged">[] = [];
