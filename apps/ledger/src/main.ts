@@ -6,6 +6,7 @@ import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
 import { createCursors } from "@payflow/service-kit/paging.ts";
 import { runService } from "@payflow/service-kit/service.ts";
+import { StoreClock } from "@payflow/service-kit/store-clock.ts";
 import { createBalancesStore } from "./balances/balances.store.ts";
 import { createBooksStore } from "./comparison/books.store.ts";
 import { caughtUp } from "./comparison/caught-up.ts";
@@ -41,11 +42,14 @@ await runService(
       const bus = scope.use("event bus", await openEventBus(config, { service: "ledger", logger, metrics }));
       const journal = createJournalStore(sql);
       const runs = createReconciliationStore(sql);
+      const storeClock = new StoreClock(sql);
+      const clock = await storeClock.start();
+      scope.defer("clock", () => clock.stop());
       await subscribeGroup(bus, {
         group: "ledger",
         maxBatch,
         lingerMs,
-        consumers: consumers({ journal, logger, metrics: postingMetrics(metrics) }),
+        consumers: consumers({ journal, logger, clock: storeClock, metrics: postingMetrics(metrics) }),
       });
 
       const payment = createInternalClient({

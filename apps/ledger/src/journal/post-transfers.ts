@@ -3,12 +3,15 @@ import { isRetriableTransaction } from "@payflow/service-kit/database.ts";
 import type { Logger } from "@payflow/service-kit/logging.ts";
 import { latencySeconds, type Metrics } from "@payflow/service-kit/metrics.ts";
 import { retry } from "@payflow/service-kit/retry.ts";
+import type { StoreClock } from "@payflow/service-kit/store-clock.ts";
 import type { JournalStore } from "./journal.store.ts";
 import type { Posting } from "./transfer.ts";
 
 export interface PostTransfers {
   readonly journal: Pick<JournalStore, "post">;
   readonly metrics: PostingMetrics;
+  /** The store's, which producers' times are compared with. */
+  readonly clock: Pick<StoreClock, "now">;
   readonly logger: Logger;
 }
 
@@ -72,12 +75,12 @@ export async function postTransfers<T extends Topic>(
 }
 
 function observeBooked(
-  { metrics }: PostTransfers,
+  { metrics, clock }: PostTransfers,
   postings: readonly Posting[],
   events: readonly EventEnvelope[],
   booked: ReadonlySet<string>,
 ): void {
-  const now = Date.now();
+  const now = clock.now().getTime();
   for (const [index, { type, eventId }] of postings.entries()) {
     const event = events[index];
     if (event === undefined || !booked.has(eventId)) continue;
