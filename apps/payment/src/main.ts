@@ -57,6 +57,8 @@ await runService(
         wakeRelay: () => relay.wake(),
         wakeRecovery: () => recovery.wake(),
       });
+      const clock = await deps.clock.start();
+      scope.defer("clock", () => clock.stop());
       const recovery = createRecovery({
         ...deps,
         everyMs: config.RECOVERY_EVERY_MS,
@@ -74,8 +76,6 @@ await runService(
       });
       scope.defer("subscription", () => subscription.stop());
       scope.defer("work after answers", () => background.drain());
-      const clock = deps.clock.start();
-      scope.defer("clock", () => clock.stop());
 
       await retry(
         () => deps.scorer.warmUp(),

@@ -25,8 +25,9 @@ export class StoreClock {
     if (row !== undefined) this.#offsetMs = row.ms - (askedAt + performance.now()) / 2;
   }
 
-  /** Keeps comparing until stopped. */
-  start(): { stop(): Promise<void> } {
+  /** Compares for the first time, and from then on until stopped. With PostgreSQL away it does not wait. */
+  async start(): Promise<{ stop(): Promise<void> }> {
+    await this.synchronize().catch(() => {});
     const stopping = new AbortController();
     const running = this.#keepComparing(stopping.signal);
     return {
