@@ -1,5 +1,14 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -66,6 +75,15 @@ test("data and secrets survive a stop and a new start, and nothing is left runni
   expect(row?.found).toBe("kept");
   await again.end();
 }, 60_000);
+
+test("a folder with other files in it is never made a state folder, which a reset would delete", async () => {
+  const state = path.join(folder, "thesis");
+  mkdirSync(state);
+  writeFileSync(path.join(state, "chapter-1"), "It was a dark night.");
+  expect(start({ state })).rejects.toThrow("holds chapter-1, which is not PayFlow's");
+  expect(() => removeState(state)).toThrow("is no state folder of PayFlow");
+  expect(existsSync(path.join(state, "chapter-1"))).toBe(true);
+});
 
 test("secrets are readable by their owner alone", async () => {
   const one = await start();

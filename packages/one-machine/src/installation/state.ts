@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { endProcess, identify, isAlive, type ProcessIdentity } from "../processes/child.ts";
 import type { SupervisedProcess } from "../processes/supervisor.ts";
@@ -27,11 +27,20 @@ export interface RunRecord {
 
 const defaultSettings: Settings = { portBase: 3_000, replicas: 1 };
 
+/** What stands in a state folder before its secrets do. */
+const firstFiles = new Set(["logs", "settings.json", "supervisor.lock"]);
+
 /**
- * Makes the state folder. Root's must let PostgreSQL's own account through; the files in it are closed to
- * it.
+ * Makes the state folder, or fails when there is a folder with other things in it: `reset` would delete them.
+ * Root's must let PostgreSQL's own account through; the files in it are closed to it.
  */
 export function makeStateFolder(state: string): void {
+  if (existsSync(state) && !existsSync(path.join(state, "secrets.json"))) {
+    const foreign = readdirSync(state).find((name) => !firstFiles.has(name));
+    if (foreign !== undefined) {
+      throw new Error(`${state} holds ${foreign}, which is not PayFlow's. Choose an empty or a new folder.`);
+    }
+  }
   mkdirSync(state, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
 }
 
