@@ -30,7 +30,7 @@ async function showLogs(app: string | undefined, { state, follow, lines }: LogsF
       `There are no logs${app === undefined ? "" : ` of ${app}`} in ${state}. ${known && `Known: ${known}.`}`,
     );
   }
-  for (const name of names) {
+  for (const name of lines === 0 ? [] : names) {
     for (const line of logTail(path.join(state, "logs", `${name}.log`), lines).split("\n")) {
       console.log(prefixed(name, line));
     }

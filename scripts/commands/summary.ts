@@ -13,7 +13,7 @@ export function summary(state: string, { portBase, replicas }: Settings): string
   const url = (port: number) => `http://127.0.0.1:${port}`;
   const width = Math.max(...platform.apps.map(({ name }) => name.length)) + 2;
   const apps = [...platform.apps].sort((one, other) => one.place - other.place);
-  const stateFlag = state === defaultStateFolder ? "" : ` --state ${state}`;
+  const stateFlag = state === defaultStateFolder ? "" : ` --state ${Bun.$.escape(state)}`;
   const tenant = platform.apps.find(({ name }) => name === "tenant");
   return [
     `PayFlow runs${replicas > 1 ? ` with ${replicas} replicas of each app` : ""}:`,

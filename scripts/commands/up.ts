@@ -1,5 +1,5 @@
 import { platform } from "@payflow/one-machine/installation/apps.ts";
-import { mostReplicas } from "@payflow/one-machine/installation/port-plan.ts";
+import { checkSettings, mostReplicas } from "@payflow/one-machine/installation/port-plan.ts";
 import { makeStateFolder, readSettings, runningRecord } from "@payflow/one-machine/installation/state.ts";
 import { Command } from "commander";
 import { changeRunning, runDetached } from "../installation/from-outside.ts";
@@ -37,6 +37,7 @@ async function up(flags: UpFlags): Promise<void> {
     ...(replicas === undefined ? {} : { replicas }),
   };
   const running = runningRecord(state);
+  checkSettings({ ...(running?.settings ?? readSettings(state)), ...asked });
   if (running !== null) return changeRunning(state, running, asked);
   makeStateFolder(state);
   const settings = { ...readSettings(state), ...asked };

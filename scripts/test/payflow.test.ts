@@ -1,5 +1,14 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -27,9 +36,13 @@ interface Result {
 }
 
 async function payflow(...flags: string[]): Promise<Result> {
+  return payflowWith({}, ...flags);
+}
+
+async function payflowWith(env: Record<string, string>, ...flags: string[]): Promise<Result> {
   const child = Bun.spawn([path.join(repositoryRoot, "payflow"), ...flags], {
     cwd: folder,
-    env: { ...process.env },
+    env: { ...process.env, ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -95,6 +108,7 @@ test(
     expect(total).toBeGreaterThan(50);
     expect(total).toBeLessThan(900);
     expect((await payflow("logs", "payment", "--state", state)).output).toMatch(/^payment-1 +\| /m);
+    expect(await payflow("logs", "-n", "0", "--state", state)).toEqual({ exitCode: 0, output: "" });
 
     const second = await up(state, "--port-base", `${portBase}`);
     expect(second).toMatchObject({ exitCode: 0 });
@@ -222,6 +236,25 @@ test(
   patienceMs,
 );
 
+test(
+  "without Redis, or a way to install it, nothing is started and one line says what to do",
+  async () => {
+    const programs = path.join(folder, "programs");
+    mkdirSync(programs);
+    for (const name of ["bun", "cat", "dirname", "grep", "head", "id", "ls", "readlink", "sed", "sh", "su"]) {
+      symlinkSync(Bun.which(name) ?? name, path.join(programs, name));
+    }
+    const { exitCode, output } = await payflowWith({ PATH: programs }, "demo");
+    expect(exitCode).toBe(1);
+    const lines = output.trimEnd().split("\n");
+    expect(lines).toEqual([
+      expect.stringContaining("Starting an installation"),
+      expect.stringMatching(/^payflow: Redis is missing\. /),
+    ]);
+  },
+  patienceMs,
+);
+
 test("every command explains itself, and a wrong flag is an error", async () => {
   for (const command of ["up", "down", "reset", "status", "logs", "demo", "test", "bench", "generate"]) {
     const help = await payflow(command, "--help");
@@ -229,9 +262,9 @@ test("every command explains itself, and a wrong flag is an error", async () => 
     expect(help.output).toContain(`Usage: payflow ${command}`);
   }
   expect((await payflow("up", "--replicas", "many")).exitCode).toBe(1);
-  expect((await payflow("up", "--replicas", "9", "--state", newState("nine"))).output).toContain(
-    "from 1 to 8",
-  );
+  const nine = newState("nine");
+  expect((await payflow("up", "--replicas", "9", "--state", nine)).output).toContain("from 1 to 8");
+  expect(existsSync(nine)).toBe(false);
   expect((await payflow("fly")).exitCode).toBe(1);
 });
 

@@ -202,7 +202,9 @@ export class Installation {
     const data = postgresDirectory(this.state, this.secrets);
     initializePostgres(data, this.secrets.postgresPassword, this.#options.isDurable);
     const stores: StoreName[] = ["postgres", "cache", "durable"];
-    await settleAll(stores.map((store) => this.#startOne(this.#storeProcess(store))));
+    // Without a Redis to be found this fails, and must do so before any of them has been started.
+    const specs = stores.map((store) => this.#storeProcess(store));
+    await settleAll(specs.map((spec) => this.#startOne(spec)));
     await this.#timed("databases", () =>
       prepareDatabases(
         {
