@@ -17,7 +17,10 @@ export interface RoundsOptions {
   readonly everyMs: number;
   /** From the end of one that threw to the next; `everyMs` when left out. */
   readonly againMs?: number;
-  /** From the beginning of a round to the next at least, even when woken; a round that answers 0 goes on at once. */
+  /**
+   * From the beginning of a round to the next at least, even when woken; a round that answers 0 goes on at
+   * once.
+   */
   readonly gapMs?: number;
   /** One round. It may answer how many milliseconds to wait in the place of `everyMs`. */
   readonly round: (signal: AbortSignal) => Promise<number | undefined>;

@@ -30,7 +30,9 @@ const maxClaim = 256;
 const reservedShare = 0.25;
 /** Other replicas wake only themselves: what they could not take is found after a second at most. */
 const pollMs = 1_000;
-/** A claim costs the same for one delivery as for many: while they come in ones, claims keep this distance. */
+/**
+ * A claim costs the same for one delivery as for many: while they come in ones, claims keep this distance.
+ */
 const claimGapMs = 20;
 const largeClaim = 32;
 const finishGatherMs = 10;
