@@ -4,7 +4,7 @@ import { generatedFiles } from "./generate/generated-files.ts";
 
 const root = resolve(import.meta.dir, "..");
 
-test.each(generatedFiles().map((file) => [file.path, file.text] as const))(
+test.each((await generatedFiles()).map((file) => [file.path, file.text] as const))(
   "%s is what ./payflow generate writes",
   async (path, text) => {
     const file = Bun.file(`${root}/${path}`);

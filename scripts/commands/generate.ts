@@ -19,7 +19,7 @@ export function generateCommand(): Command {
 async function generate({ check }: GenerateFlags): Promise<void> {
   // Loaded only here, since it loads every app.
   const { generatedFiles } = await import("../generate/generated-files.ts");
-  const changed = generatedFiles().filter(({ path: file, text }) => contentOf(file) !== text);
+  const changed = (await generatedFiles()).filter(({ path: file, text }) => contentOf(file) !== text);
   if (check && changed.length > 0) {
     const names = changed.map((file) => file.path).join(", ");
     throw new Error(`Not what the source says any more: ${names}. Run ./payflow generate.`);

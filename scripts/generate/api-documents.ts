@@ -1,4 +1,3 @@
-import { openApiDocument } from "@payflow/service-kit/http/documentation.ts";
 import * as fraud from "../../apps/fraud/src/server.ts";
 import * as ledger from "../../apps/ledger/src/server.ts";
 import * as notifier from "../../apps/notifier/src/server.ts";
@@ -16,10 +15,12 @@ const servers = {
   tenant: () => buildInert(tenant.createServer),
 };
 
-/** `openapi.json` of every app, from its routes. */
-export function apiDocuments(): GeneratedFile[] {
-  return Object.entries(servers).map(([app, build]) => ({
-    path: `apps/${app}/openapi.json`,
-    text: `${JSON.stringify(openApiDocument(build(), `PayFlow ${app}`), null, 2)}\n`,
-  }));
+/** `openapi.json` of every app, as it serves it. */
+export function apiDocuments(): Promise<GeneratedFile[]> {
+  return Promise.all(
+    Object.entries(servers).map(async ([app, build]) => {
+      const answer = await build().handle(new Request("http://localhost/openapi.json"));
+      return { path: `apps/${app}/openapi.json`, text: `${JSON.stringify(await answer.json(), null, 2)}\n` };
+    }),
+  );
 }

@@ -5,6 +5,6 @@ import { eventSchemas } from "./event-schemas.ts";
 import type { GeneratedFile } from "./generated-file.ts";
 
 /** Everything `./payflow generate` writes. */
-export function generatedFiles(): GeneratedFile[] {
-  return [...apiDocuments(), ...errorPage(), ...eventSchemas(), ...configurationPages()];
+export async function generatedFiles(): Promise<GeneratedFile[]> {
+  return [...(await apiDocuments()), ...errorPage(), ...eventSchemas(), ...configurationPages()];
 }

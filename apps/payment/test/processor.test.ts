@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
 import postgres from "postgres";
+import { CreatePaymentBody } from "../src/payments/payments.contract.ts";
 import { withDeadline } from "../src/processor/deadline.ts";
 import { OutcomeUnknown } from "../src/processor/processor.ts";
 import { findCharges, findFollowUps } from "../src/processor/simulated.store.ts";
@@ -119,6 +120,8 @@ test("refunds never exceed what was captured, and pm_card_refund_fails refuses t
 
 test("an unknown payment method is not accepted, nor is a name every object has", () => {
   expect(simulatedPaymentMethods.every((method) => processor.accepts(method))).toBe(true);
+  const { description } = CreatePaymentBody.properties.payment_method;
+  expect(simulatedPaymentMethods.filter((method) => !description?.includes(`\`${method}\``))).toEqual([]);
   expect(processor.accepts("pm_card_none")).toBe(false);
   expect(processor.accepts("constructor")).toBe(false);
 });

@@ -206,5 +206,7 @@ describe("every route", () => {
     );
     const page = await (await app.handle(new Request("http://localhost/docs"))).text();
     expect(page).toContain("POST /things");
+    expect(page).toContain("<code>x-api-key</code>");
+    expect(page).not.toContain("&quot;properties&quot;");
   });
 });

@@ -19,13 +19,20 @@ import { captureMethods, decisions, paymentStatuses } from "./payment.ts";
 
 const strict = { additionalProperties: false };
 
+const paymentMethodDescription =
+  "A token of the processor's; `pm_card_ok` when left out. The simulated processor declines " +
+  "`pm_card_insufficient_funds`, `pm_card_declined`, `pm_card_do_not_honor`, `pm_card_expired` and " +
+  "`pm_card_invalid_cvv`, accepts nine of ten `pm_card_random`, needs 2 s for `pm_card_slow`, loses " +
+  "its answer with `pm_card_timeout_then_succeeded` and `pm_card_timeout_then_failed`, and refuses " +
+  "refunds of `pm_card_refund_fails`.";
+
 export const CreatePaymentBody = Type.Object(
   {
     amount: Amount,
     currency: Currency,
     description: Type.Optional(Description),
     metadata: Type.Optional(Metadata),
-    payment_method: Type.Optional(text(255, "A token of the processor's; `pm_card_ok` when left out.")),
+    payment_method: Type.Optional(text(255, paymentMethodDescription)),
     capture_method: Type.Optional(
       oneOf(captureMethods, "Whether the money is taken at once or by a capture; `automatic` when left out."),
     ),

@@ -1,4 +1,5 @@
 import type { OpenApiDocument, OpenApiOperation } from "./documentation.ts";
+import { fieldRows, typeWords } from "./schema-table.ts";
 
 /** The API's document as one page without scripts: routes, access, parameters, bodies and answers. */
 export function docsPage(document: OpenApiDocument): string {
@@ -7,31 +8,33 @@ export function docsPage(document: OpenApiDocument): string {
   );
   const contents = routes.map(
     ({ path, method, operation }) =>
-      `<li><a href="#${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></a></li>`,
+      `<tr><td><a href="#${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></a></td>
+<td>${prose(operation.summary ?? "")}</td></tr>`,
   );
+  const about = document.info.description.split("\n\n").map((text) => `<p>${prose(text)}</p>`);
   return `<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(document.info.title)}</title>
-<style>${styles}</style><h1>${escapeHtml(document.info.title)}</h1><p>${escapeHtml(document.info.description)}
-Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p><ul>${contents.join("")}</ul>
+<style>${styles}</style><h1>${escapeHtml(document.info.title)}</h1>${about.join("\n")}
+<p>For programs: <a href="/openapi.json">/openapi.json</a>.</p><table>${contents.join("")}</table>
 ${routes.map(({ path, method, operation }) => section(path, method, operation)).join("\n")}</html>`;
 }
 
 const styles = `body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;
 color:#1b1f24}
-code,pre{font:14px/1.45 ui-monospace,monospace;background:#f4f6f8;border-radius:4px}code{padding:.1em .3em}
-pre{padding:1rem;overflow:auto}h2{margin-top:3rem;border-top:1px solid #d8dee4;padding-top:1rem;
+code{font:14px/1.45 ui-monospace,monospace;background:#f4f6f8;border-radius:4px;padding:.1em .3em;
+overflow-wrap:anywhere}h2{margin-top:3rem;border-top:1px solid #d8dee4;padding-top:1rem;
 font-size:1.2rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;
 padding:.3rem .6rem .3rem 0;
-border-bottom:1px solid #eaeef2}.access{color:#57606a}`;
+border-bottom:1px solid #eaeef2}.access,.type{color:#57606a}`;
 
 function section(path: string, method: string, operation: OpenApiOperation): string {
   const body = operation.requestBody?.content["application/json"]?.schema;
   return `<h2 id="${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></h2>
-<p>${escapeHtml(operation.summary ?? "")} <span class="access">${access(operation)}</span></p>
-${operation.description === undefined ? "" : `<p>${escapeHtml(operation.description)}</p>`}
-${parameters(operation)}${body === undefined ? "" : `<h3>Body</h3><pre>${escapeHtml(JSON.stringify(body, null, 2))}</pre>`}
+<p>${prose(operation.summary ?? "")}. <span class="access">${access(operation)}</span></p>
+${operation.description === undefined ? "" : `<p>${prose(operation.description)}</p>`}
+${parameters(operation)}${body === undefined ? "" : `<h3>Body</h3>${fields(body, true)}`}
 <h3>Answers</h3><table>${Object.entries(operation.responses)
     .map(([status, one]) => answer(status, one))
     .join("")}</table>`;
@@ -46,12 +49,31 @@ function access(operation: OpenApiOperation): string {
 
 function parameters(operation: OpenApiOperation): string {
   if (operation.parameters === undefined || operation.parameters.length === 0) return "";
-  const rows = operation.parameters.map(
-    (one) =>
-      `<tr><td><code>${escapeHtml(one.name)}</code></td><td>${one.in}${one.required === true ? ", required" : ""}</td>
-<td>${escapeHtml(one.description ?? "")}</td></tr>`,
-  );
+  const rows = operation.parameters.map((one) => {
+    // A parameter's schema comes from the OpenAPI document and may describe it.
+    const schema = (one.schema ?? {}) as { description?: string; default?: unknown };
+    const words = [
+      ...(one.in === "query" ? [] : [one.in]),
+      ...(schema.description === "RFC 3339, UTC." ? ["time"] : [typeWords(schema)]),
+      ...(one.required === true && one.in !== "path" ? ["required"] : []),
+    ];
+    const ifLeftOut = schema.default === undefined ? "" : ` \`${schema.default}\` when left out.`;
+    return row(one.name, words.join(", "), `${one.description ?? schema.description ?? ""}${ifLeftOut}`);
+  });
   return `<h3>Parameters</h3><table>${rows.join("")}</table>`;
+}
+
+/** The fields of a body as a table; in a request, with those that must be there. */
+function fields(schema: unknown, isRequest: boolean): string {
+  const rows = fieldRows(schema).map(({ name, type, isRequired, description }) =>
+    row(name, isRequest && isRequired ? `${type}, required` : type, description),
+  );
+  return rows.length === 0 ? "<p>An object without fields.</p>" : `<table>${rows.join("")}</table>`;
+}
+
+function row(name: string, type: string, description: string): string {
+  return `<tr><td><code>${escapeHtml(name)}</code></td><td class="type">${escapeHtml(type)}</td>
+<td>${prose(description)}</td></tr>`;
 }
 
 function answer(status: string, response: object): string {
@@ -60,10 +82,13 @@ function answer(status: string, response: object): string {
   const content = "content" in response ? (response.content as Record<string, { schema?: unknown }>) : {};
   const schema = content["application/json"]?.schema;
   const shape =
-    schema === undefined
-      ? ""
-      : `<details><summary>fields</summary><pre>${escapeHtml(JSON.stringify(schema, null, 2))}</pre></details>`;
-  return `<tr><td><code>${status}</code></td><td>${escapeHtml(text)}${shape}</td></tr>`;
+    schema === undefined ? "" : `<details><summary>fields</summary>${fields(schema, false)}</details>`;
+  return `<tr><td><code>${status}</code></td><td>${prose(text)}${shape}</td></tr>`;
+}
+
+/** A sentence in which what stands between backticks is code. */
+function prose(text: string): string {
+  return escapeHtml(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
 }
 
 function escapeHtml(text: string): string {

@@ -30,12 +30,12 @@ export interface OpenApiDocument {
 }
 
 /** Serves `/openapi.json` and a readable `/docs`, both made from the app's routes at their first request. */
-export function documentation(options: { readonly service: string; readonly title: string }) {
+export function documentation(options: { readonly title: string; readonly about?: string }) {
   let documentText: string | undefined;
   let pageText: string | undefined;
   const plugin = new Elysia({ name: "payflow-documentation" });
   return (root: Elysia) => {
-    const describe = () => openApiDocument(root, options.title);
+    const describe = () => openApiDocument(root, options);
     return root
       .use(plugin)
       .get(
@@ -58,7 +58,10 @@ export function documentation(options: { readonly service: string; readonly titl
 }
 
 /** The OpenAPI document of an app's public routes, with access and the problems every route may answer. */
-export function openApiDocument(app: AnyElysia, title: string): OpenApiDocument {
+function openApiDocument(
+  app: AnyElysia,
+  { title, about }: { title: string; about?: string },
+): OpenApiDocument {
   // The library's types are wider than what it writes; the generated files are compared in the tests.
   const described = toOpenAPISchema(app, undefined, undefined, undefined, "3.1.0");
   const { paths } = described as unknown as Pick<OpenApiDocument, "paths">;
@@ -78,12 +81,22 @@ export function openApiDocument(app: AnyElysia, title: string): OpenApiDocument 
     info: {
       title,
       version: "1",
-      description: "Amounts are integers in the currency's smallest unit; times are UTC.",
+      description: about === undefined ? conventions : `${conventions}\n\n${about}`,
     },
     paths: shown,
     components: { schemas: { Problem: problemSchema }, securitySchemes },
   };
 }
+
+/** What holds for every route of every app. */
+const conventions = [
+  "Amounts are integers in the currency's smallest unit; times are RFC 3339 in UTC.",
+  "Send an API key as `x-api-key`, or as a Bearer token; the key also decides between live and test mode. " +
+    "Routes that need the admin token take it as a Bearer token.",
+  "Errors are `application/problem+json`: programs act on `code`, `errors` names each wrong field, and " +
+    "`request_id` finds the request in the logs.",
+  "Lists have the newest first. While `has_more` is true, ask again with `cursor` set to `next_cursor`.",
+].join("\n\n");
 
 /** Whether a route takes a body but does well without one. */
 function isOptional(body: unknown): boolean {

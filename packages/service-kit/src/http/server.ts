@@ -12,6 +12,8 @@ export interface HttpOptions extends Partial<AccessOptions> {
   readonly service: string;
   /** The API's name in its document. */
   readonly title: string;
+  /** What readers of its document must know besides the routes, in paragraphs. */
+  readonly about?: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Whether `/openapi.json` and `/docs` are served: on public ports. */
