@@ -89,7 +89,9 @@ async function prepareBaseline(
   const folder = baselinesFolder();
   const pgbench = folder === null ? null : findPgbench();
   if (folder === null || pgbench === null) {
-    say(`no ratio: ${folder === null ? "the baselines are absent" : "pgbench cannot be had"}`);
+    const missing =
+      folder === null ? "the naive gateway's SQL is absent (PAYFLOW_BASELINES)" : "pgbench cannot be had";
+    say(`no ratio: ${missing}`);
     return null;
   }
   const url = installation.databaseUrl("processor", "superuser");
@@ -110,9 +112,8 @@ async function interleave(books: Books, create: Send, naive: Baseline | null, sa
     loads.push(load);
     await books.waitUntilDrained();
     if (naive !== null) baselineRates.push(naive(roundSeconds));
-    say(
-      `round ${round}: ${Math.round(rates.at(-1) ?? 0)}/s, naive ${Math.round(baselineRates.at(-1) ?? 0)}/s`,
-    );
+    const beside = naive === null ? "" : `, naive ${Math.round(baselineRates.at(-1) ?? 0)}/s`;
+    say(`round ${round}: ${Math.round(rates.at(-1) ?? 0)}/s${beside}`);
   }
   const baseline =
     naive === null ? null : { name: "naive gateway, two commits", value: median(baselineRates) };

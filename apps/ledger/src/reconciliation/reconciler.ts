@@ -108,7 +108,9 @@ async function carryOut(
     if (error instanceof ReconciliationLeaseLost) throw error;
     const text = error instanceof DomainError ? error.detail : String(error);
     if (isTransient(error)) {
-      deps.logger.warn({ ...about, err: error }, "reconciliation waits for a dependency");
+      // At every start the payment app may be later than this one: then a sentence does, without a stack.
+      const why = error instanceof DomainError ? { reason: text } : { err: error };
+      deps.logger.warn({ ...about, ...why }, "reconciliation waits for a dependency");
       await runs.note(run.reconciliationId, text);
       return false;
     }
