@@ -153,6 +153,7 @@ describe("every route", () => {
     const answer = await call(method, path, init);
     expect(answer.status).toBe(status);
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    expect(answer.headers.get("www-authenticate")).toBe(status === 401 ? "Bearer" : null);
     expect(answer.body).toMatchObject({ status, code, request_id: answer.headers.get("request-id") });
     expect(JSON.stringify(answer.body)).not.toContain("secret reason");
   });

@@ -48,6 +48,8 @@ export function problemResponse(
     headers: {
       ...headers,
       ...error.headers,
+      // RFC 9110, 11.6.1, wants every 401 to name a scheme.
+      ...(error.status === 401 ? { "www-authenticate": "Bearer" } : {}),
       "content-type": "application/problem+json",
       "request-id": requestId,
     },
