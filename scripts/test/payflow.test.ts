@@ -187,14 +187,14 @@ test(
 );
 
 test(
-  "up in the foreground ends everything on SIGINT, also in the middle of starting",
+  "up in the foreground ends apps, then stores, on Ctrl-C, also in the middle of starting",
   async () => {
     const state = newState("foreground");
     const portBase = `${await reservePortBase()}`;
     for (const phase of ["starting", "running"]) {
       const child = Bun.spawn(
         [path.join(repositoryRoot, "payflow"), "up", "--state", state, "--port-base", portBase],
-        { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: { ...process.env } },
+        { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: { ...process.env }, detached: true },
       );
       await eventually(
         () => {
@@ -204,11 +204,16 @@ test(
         { timeoutMs: 60_000, everyMs: 5 },
       );
       const processes = processesOf(state);
-      child.kill("SIGINT");
+      // As a terminal does: to the whole group.
+      process.kill(-child.pid, "SIGINT");
       expect(await child.exited).toBe(0);
       expect(processes.filter(isAlive)).toBeEmpty();
       expect(readRunRecord(state)).toBeNull();
     }
+    // What PostgreSQL says to clients it still has when it ends.
+    expect(readFileSync(path.join(state, "logs/postgres.log"), "utf8")).not.toContain(
+      "terminating connection due to administrator command",
+    );
     releasePortBase(Number(portBase));
   },
   patienceMs,

@@ -40,6 +40,8 @@ export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
       stdin: "ignore",
       stdout: log,
       stderr: log,
+      // A group of its own: Ctrl-C in a terminal is for the supervisor alone, which ends apps before stores.
+      detached: true,
     });
   } finally {
     closeSync(log);
