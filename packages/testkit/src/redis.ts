@@ -45,7 +45,9 @@ async function startTestRedis(kind: RedisKind): Promise<TestRedis> {
   await start();
   return {
     url: redisUrl({ port, password }),
-    stop: (signal) => supervisor.stop(name, signal),
+    stop: async (signal) => {
+      await supervisor.stop(name, signal);
+    },
     start,
   };
 }

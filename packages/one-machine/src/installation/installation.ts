@@ -167,9 +167,9 @@ export class Installation {
     this.#supervisor.kill(`${app}-${replica}`, signal);
   }
 
-  /** Ends a replica and leaves it ended until `startApp`. */
-  async stopApp(app: string, replica = 1, signal?: NodeJS.Signals): Promise<void> {
-    await this.#supervisor.stop(`${app}-${replica}`, signal);
+  /** Ends a replica and leaves it ended until `startApp`. Its exit status; null when it was not running. */
+  stopApp(app: string, replica = 1, signal?: NodeJS.Signals): Promise<number | null> {
+    return this.#supervisor.stop(`${app}-${replica}`, signal);
   }
 
   async startApp(app: string, replica = 1): Promise<void> {

@@ -68,20 +68,21 @@ export class Supervisor {
     }
   }
 
-  /** Ends a process and forgets it; does nothing when there is none of that name. */
-  async stop(name: string, signal?: NodeJS.Signals): Promise<void> {
+  /** Ends a process and forgets it. Its exit status; null when none of that name was running. */
+  async stop(name: string, signal?: NodeJS.Signals): Promise<number | null> {
     const entry = this.#entries.get(name);
-    if (entry === undefined) return;
+    if (entry === undefined) return null;
     this.#entries.delete(name);
     if (entry.timer !== null) clearTimeout(entry.timer);
     this.#change(entry, "stopped");
     const child = entry.child;
-    if (child === null) return;
+    if (child === null) return null;
     child.kill(signal ?? entry.spec.stopSignal);
     const late = setTimeout(() => child.kill("SIGKILL"), entry.spec.stopTimeoutMs);
-    await child.exited;
+    const exitCode = await child.exited;
     clearTimeout(late);
     this.#onChange();
+    return exitCode;
   }
 
   /** Sends a signal to a process; when it ends by that, it is started again like after any other end. */
