@@ -3,12 +3,14 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { newId } from "@payflow/contracts/ids.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { faketimeLibrary } from "@payflow/testkit/faketime.ts";
 import { Redis } from "ioredis";
 import { documentedApps } from "../platform/open-api.ts";
 import { call, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { type Replicas, startTwoReplicas } from "../platform/replicas.ts";
+import { startTimedReceiver, timesIn } from "../platform/timed-receiver.ts";
 import { Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
@@ -26,34 +28,7 @@ const toleranceMs = 30_000;
 let replicas: Replicas;
 let truth: Truth;
 let tenant: TestTenant;
-let receiver: ReturnType<typeof startReceiver>;
-
-/** Every webhook with the time it came. Of what comes to `/flaky` one in ten fails, the first time. */
-function startReceiver() {
-  const received: {
-    at: number;
-    path: string;
-    id: string;
-    timestamp: number;
-    body: Record<string, unknown>;
-  }[] = [];
-  const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    async fetch(request) {
-      const at = Date.now();
-      const body = (await request.json()) as Record<string, unknown>; // our own notifier sends objects only
-      const { pathname } = new URL(request.url);
-      const id = request.headers.get("webhook-id") ?? "";
-      const isAgain = received.some((one) => one.id === id && one.path === pathname);
-      const fails = pathname === "/flaky" && !isAgain && Bun.hash.crc32(id) % 10 === 0;
-      const timestamp = Number(request.headers.get("webhook-timestamp")) * 1_000;
-      received.push({ at, path: pathname, id, timestamp, body });
-      return new Response(null, { status: fails ? 500 : 204 });
-    },
-  });
-  return { received, url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
-}
+let receiver: ReturnType<typeof startTimedReceiver>;
 
 function setClock(seconds: number): void {
   writeFileSync(clockFile, `${seconds < 0 ? "" : "+"}${seconds}\n`);
@@ -72,7 +47,7 @@ const errant = {
 beforeAll(async () => {
   if (library === null) return;
   setClock(0);
-  receiver = startReceiver();
+  receiver = startTimedReceiver();
   replicas = await startTwoReplicas({
     isDurable: false,
     env: (_app, replica) => ({
@@ -137,15 +112,20 @@ async function leases(): Promise<Record<string, string>> {
   return held;
 }
 
-/** All fields of an answer that tell a time that has been, by their paths. */
-function timesIn(value: unknown, at = ""): [string, number][] {
-  if (Array.isArray(value)) return value.flatMap((one, index) => timesIn(one, `${at}/${index}`));
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, one]): [string, number][] => {
-    const isPast = /_at$|^as_of$/.test(name) && !/expires/.test(name);
-    if (isPast && typeof one === "string") return [[`${at}/${name}`, Date.parse(one)]];
-    return timesIn(one, `${at}/${name}`);
-  });
+/** The leases once every one has a holder and none moves any more. */
+async function settledLeases(): Promise<Record<string, string>> {
+  let last = await leases();
+  await eventually(
+    async () => {
+      const previous = last;
+      last = await leases();
+      expect(Object.values(last).filter((holder) => holder.startsWith(" "))).toEqual([]);
+      expect(Object.keys(last).length).toBeGreaterThan(32);
+      expect(last).toEqual(previous);
+    },
+    { timeoutMs: 30_000, everyMs: 1_000 },
+  );
+  return last;
 }
 
 function pay(replica: number, key: string, body: object = {}, idempotencyKey: string = randomUUID()) {
@@ -217,6 +197,58 @@ async function webhooksKeepTime(from: number): Promise<void> {
   expect([...late]).toEqual([]);
 }
 
+/** Has the fraud replica astray judge a payment, whichever one the kernel would have chosen. */
+async function flagIsDated(): Promise<void> {
+  const payment = {
+    payment_id: newId("pay"),
+    tenant_id: tenant.tenantId,
+    mode: "live",
+    amount: 900_000,
+    currency: "INR",
+    customer_id: null,
+    card_fingerprint: null,
+    ip: null,
+    request_id: null,
+  };
+  const url = `${replicas.installation.replicaUrl("fraud", astray)}/internal/v1/scores`;
+  const headers = { "x-internal-token": replicas.installation.secrets.internalServiceSecret };
+  const scored = await call(url, "POST", { headers, body: { payments: [payment] } });
+  expect(scored.body.decisions).toMatchObject([{ decision: "review" }]);
+  // What it says of times is looked at with those of all webhooks.
+  await eventually(() => receiver.received.some(({ body }) => body.payment_id === payment.payment_id));
+}
+
+function trafficOn(replica: number): Traffic {
+  const url = (app: string) => replicas.publicUrl(app, replica);
+  return new Traffic({ ...replicas.installation, url }, tenant, 4);
+}
+
+async function breaksNothing(seconds: number): Promise<void> {
+  const { installation } = replicas.installation;
+  const waiting = await pay(astray, tenant.liveKey, { capture_method: "manual" });
+  expect(waiting.body.status).toBe("authorized");
+  const idempotencyKey = randomUUID();
+  const first = await pay(astray, tenant.liveKey, { customer_id: "repeated" }, idempotencyKey);
+  const before = await settledLeases();
+
+  await jump(seconds);
+  await keysKeepTime();
+  await flagIsDated();
+  for (const replica of [1, astray]) {
+    const again = await pay(replica, tenant.liveKey, { customer_id: "repeated" }, idempotencyKey);
+    expect([again.status, again.text]).toEqual([201, first.text]);
+  }
+  await Bun.sleep(isThorough ? 40_000 : 2_000);
+  expect(await leases()).toEqual(before);
+  // What begins with a wrong clock must come to terms with it too.
+  await Promise.all(documentedApps.map((app) => installation.stopApp(app, astray)));
+  await Promise.all(documentedApps.map((app) => installation.startApp(app, astray)));
+
+  const capture = `${replicas.publicUrl("payment", astray)}/payments/${waiting.body.payment_id}/capture`;
+  const captured = await call(capture, "POST", { key: tenant.liveKey, body: {} });
+  expect([captured.status, captured.body.status]).toEqual([200, "succeeded"]);
+}
+
 describe.skipIf(library === null)("an app's replica whose clock jumps (needs libfaketime)", () => {
   test.each([
     ["an hour ahead", 3_600],
@@ -225,36 +257,13 @@ describe.skipIf(library === null)("an app's replica whose clock jumps (needs lib
     await jump(0);
     const since = Date.now();
     const from = receiver.received.length;
-    const { installation } = replicas;
-    const traffics = [1, astray].map(
-      (replica) =>
-        new Traffic({ ...installation, url: (app) => replicas.publicUrl(app, replica) }, tenant, 4),
-    );
-    const waiting = await pay(astray, tenant.liveKey, { capture_method: "manual" });
-    expect(waiting.body.status).toBe("authorized");
-    await eventually(async () =>
-      expect((await truth.payment`select 1 from lease`).length).toBeGreaterThan(15),
-    );
-    const before = await leases();
-    const idempotencyKey = randomUUID();
-    const first = await pay(astray, tenant.liveKey, { customer_id: "repeated" }, idempotencyKey);
-
-    await jump(seconds);
-    await keysKeepTime();
-    for (const replica of [1, astray]) {
-      const again = await pay(replica, tenant.liveKey, { customer_id: "repeated" }, idempotencyKey);
-      expect([again.status, again.text]).toEqual([201, first.text]);
+    const traffics = [1, astray].map((replica) => trafficOn(replica));
+    try {
+      await breaksNothing(seconds);
+    } finally {
+      await Promise.all(traffics.map((traffic) => traffic.stop()));
     }
-    await Bun.sleep(isThorough ? 40_000 : 2_000);
-    expect(await leases()).toEqual(before);
-
-    const capture = `${replicas.publicUrl("payment", astray)}/payments/${waiting.body.payment_id}/capture`;
-    const captured = await call(capture, "POST", { key: tenant.liveKey, body: {} });
-    expect([captured.status, captured.body.status]).toEqual([200, "succeeded"]);
-    for (const traffic of traffics) {
-      await traffic.stop();
-      expect(traffic.unexpected).toEqual([]);
-    }
+    expect(traffics.flatMap(({ unexpected }) => unexpected)).toEqual([]);
     await truth.settled();
     await truth.addsUp();
     await truth.holds(traffics.flatMap(({ acknowledged }) => acknowledged));

@@ -13,7 +13,7 @@ import postgres from "postgres";
 setDefaultTimeout(60_000);
 
 const replicas = 8;
-const migrating = path.join(repositoryRoot, "scripts/test/platform/migrate-process.ts");
+const migrating = path.join(repositoryRoot, "scripts/test/bad-days/migrate-process.ts");
 
 /** Everything that migrations make, as sorted lines: two databases with equal lines have one schema. */
 async function schemaOf(url: string): Promise<string[]> {
