@@ -38,6 +38,7 @@ export class TopicReader {
   readonly #apart = new Set<Promise<void>>();
   readonly #loop: Promise<void>;
   #isStopping = false;
+  #turn = 0;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -145,9 +146,13 @@ export class TopicReader {
   }
 
   async #read(ready: readonly Held[]): Promise<ReadonlyMap<string, Entry[]>> {
-    const each = Math.max(Math.ceil(this.#options.subscription.maxBatch / ready.length), 1);
-    const streams = ready.map((held) => this.#stream(held));
-    const positions = ready.map((held) => held.position);
+    const { maxBatch } = this.#options.subscription;
+    // With fewer events to a batch than partitions, they take turns.
+    const from = ready.length > maxBatch ? this.#turn++ % ready.length : 0;
+    const asked = [...ready.slice(from), ...ready.slice(0, from)].slice(0, maxBatch);
+    const each = Math.floor(maxBatch / asked.length);
+    const streams = asked.map((held) => this.#stream(held));
+    const positions = asked.map((held) => held.position);
     const reply = await this.#options.redis.xread("COUNT", each, "STREAMS", ...streams, ...positions);
     return toEntries(reply);
   }
