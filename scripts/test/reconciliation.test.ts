@@ -144,9 +144,11 @@ describe("a clean set", () => {
     await traffic.stop();
     expect(traffic.unexpected).toEqual([]);
     expect(runs.map((run) => run.findings_count)).toEqual(runs.map(() => 0));
-    expect(runs.at(-1)?.settlements_compared).toBeGreaterThan(50);
     await truth.settled();
-    expect((await reconcile()).all).toEqual([]);
+    // While rows wait to be sent, a run stays behind the oldest of them; this one sees everything.
+    const last = await reconcile();
+    expect(last.all).toEqual([]);
+    expect(last.settlements_compared).toBeGreaterThan(50);
   }, 600_000);
 });
 
