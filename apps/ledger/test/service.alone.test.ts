@@ -98,14 +98,17 @@ test("events of the bus are booked, measured and reconciled by the running servi
   expect(metrics).toMatch(/payflow_ledger_booking_lag_seconds_count\{.*type="capture".*\} 50/);
 
   // Missing in the ledger, and the first continuous runs may have met the books half filled.
-  await eventually(async () => {
-    const rows = await database.sql`
-      select distinct subject from reconciliation_finding where kind = 'missing_in_ledger'`;
-    return rows.some((row) => row.subject === `capture:${lost.id}`);
-  });
+  await eventually(
+    async () => {
+      const rows = await database.sql`
+        select distinct subject from reconciliation_finding where kind = 'missing_in_ledger'`;
+      return rows.some((row) => row.subject === `capture:${lost.id}`);
+    },
+    { timeoutMs: 60_000 },
+  );
   ledger.child.kill("SIGTERM");
   expect(await ledger.child.exited).toBe(0);
-});
+}, 90_000);
 
 test("two replicas killed again and again lose nothing and book nothing twice", async () => {
   const owner = newOwner();
