@@ -4,6 +4,8 @@ import { problemResponse } from "./http/problem.ts";
 import { requestFacts } from "./http/request.ts";
 
 export interface Listener {
+  /** The one it was given, or a free one where that was 0. */
+  readonly port: number;
   /** Takes no more connections and waits until the requests under way have been answered. */
   stop(): Promise<void>;
 }
@@ -15,11 +17,21 @@ export interface Listener {
 const answerLimitMs = 12_000;
 
 /**
+ * A connection stays with the replica that the kernel, or the cluster, chose for it, and our services keep
+ * few and keep them long. One answer in so many ends its connection, so that the next is chosen anew.
+ */
+const answersBetweenChoices = 50;
+
+/**
  * Serves an app. The port is shared with the other replicas of this machine: the kernel spreads the
  * connections. `idleTimeout` is in seconds.
  */
-export function listen(app: AnyElysia, at: { readonly host: string; readonly port: number }): Listener {
+export function listen(
+  app: AnyElysia,
+  at: { readonly host: string; readonly port: number; readonly isInternal: boolean },
+): Listener {
   app.compile();
+  let answers = 0;
   const server = Bun.serve({
     hostname: at.host,
     port: at.port,
@@ -27,9 +39,13 @@ export function listen(app: AnyElysia, at: { readonly host: string; readonly por
     idleTimeout: 60,
     // The kit answers 413 with a problem; this bound only stops what would not even be read.
     maxRequestBodySize: 64 * 1024 * 1024,
-    fetch: (request) => inTime(request, app.fetch(request), answerLimitMs),
+    fetch: (request) => {
+      const answer = inTime(request, app.fetch(request), answerLimitMs);
+      answers += 1;
+      return at.isInternal && answers % answersBetweenChoices === 0 ? endConnection(answer) : answer;
+    },
   });
-  return { stop: () => server.stop(false) };
+  return { port: server.port ?? at.port, stop: () => server.stop(false) };
 }
 
 /** The answer, or 503 `unavailable` when it is late; what was begun then goes on unheard. */
@@ -46,4 +62,10 @@ export function inTime(
     }, limitMs);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
+}
+
+async function endConnection(answer: Response | Promise<Response>): Promise<Response> {
+  const last = await answer;
+  last.headers.set("connection", "close");
+  return last;
 }

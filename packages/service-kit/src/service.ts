@@ -85,11 +85,15 @@ export async function runService<T extends TObject>(
     const publicApp = withHealth(running.publicApp, { ...health, isInternal: false });
     const internalApp = withHealth(running.internalApp, { ...health, isInternal: true });
     listeners = [
-      listen(publicApp, { host: base.HOST, port: base.PORT }),
-      listen(internalApp, { host: base.HOST, port: base.INTERNAL_PORT ?? base.PORT + 1_000 }),
+      listen(publicApp, { host: base.HOST, port: base.PORT, isInternal: false }),
+      listen(internalApp, {
+        host: base.HOST,
+        port: base.INTERNAL_PORT ?? base.PORT + 1_000,
+        isInternal: true,
+      }),
     ];
     if (base.REPLICA_PORT !== undefined) {
-      listeners.push(listen(internalApp, { host: base.HOST, port: base.REPLICA_PORT }));
+      listeners.push(listen(internalApp, { host: base.HOST, port: base.REPLICA_PORT, isInternal: true }));
     }
     logger.info({ port: base.PORT, pid: process.pid }, "listening");
   } catch (error) {
