@@ -137,30 +137,31 @@ async function goesOnWithout(leave: () => Promise<void>, come: () => Promise<voi
   await scoredAgain(tenant);
   const before = appPids(installation);
   const traffic = new Traffic(installation, tenant, 6);
-  await leave();
-  try {
-    await eventually(async () => (await healthOf(installation, "fraud", "/readyz")) === 503);
-    const unscored = await pay(installation, tenant.liveKey);
-    expect([unscored.status, unscored.body.status]).toEqual([201, "flagged"]);
-    expect(unscored.body.fraud).toMatchObject({ decision: "review", rules: ["fail_mode"], score: null });
-    // A key that no process has seen yet is asked from the tenant app.
-    const unseen = await newTenant();
-    expect((await pay(installation, unseen.liveKey)).status).toBe(201);
-    for (const app of documentedApps) {
-      const seen = await Promise.all([
-        healthOf(installation, app, "/readyz"),
-        healthOf(installation, app, "/livez"),
-        healthOf(installation, app, "/health"),
-      ]);
-      expect([app, ...seen]).toEqual([app, app === "fraud" ? 503 : 200, 200, 200]);
+  await traffic.during(async () => {
+    await leave();
+    try {
+      await eventually(async () => (await healthOf(installation, "fraud", "/readyz")) === 503);
+      const unscored = await pay(installation, tenant.liveKey);
+      expect([unscored.status, unscored.body.status]).toEqual([201, "flagged"]);
+      expect(unscored.body.fraud).toMatchObject({ decision: "review", rules: ["fail_mode"], score: null });
+      // A key that no process has seen yet is asked from the tenant app.
+      const unseen = await newTenant();
+      expect((await pay(installation, unseen.liveKey)).status).toBe(201);
+      for (const app of documentedApps) {
+        const seen = await Promise.all([
+          healthOf(installation, app, "/readyz"),
+          healthOf(installation, app, "/livez"),
+          healthOf(installation, app, "/health"),
+        ]);
+        expect([app, ...seen]).toEqual([app, app === "fraud" ? 503 : 200, 200, 200]);
+      }
+      const sofar = traffic.acknowledged.length;
+      await eventually(() => traffic.acknowledged.length > sofar + 20, { timeoutMs: 30_000 });
+    } finally {
+      await come();
     }
-    const sofar = traffic.acknowledged.length;
-    await eventually(() => traffic.acknowledged.length > sofar + 20, { timeoutMs: 30_000 });
-  } finally {
-    await come();
-  }
-  await scoredAgain(tenant);
-  await traffic.stop();
+    await scoredAgain(tenant);
+  });
   expect(traffic.unexpected).toEqual([]);
   expect(appPids(installation)).toEqual(before);
   await truth.settled();
@@ -217,12 +218,13 @@ test("with the cache Redis away each process keeps a tenant's limits by itself",
 test("flushing the cache Redis again and again under load stops no payment", async () => {
   const tenant = await newTenant();
   const traffic = new Traffic(installation, tenant, 6);
-  for (let round = 0; round < 10; round += 1) {
-    await flush();
-    await Bun.sleep(100);
-  }
-  await scoredAgain(tenant);
-  await traffic.stop();
+  await traffic.during(async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await flush();
+      await Bun.sleep(100);
+    }
+    await scoredAgain(tenant);
+  });
   expect(traffic.unexpected).toEqual([]);
   await truth.settled();
   await truth.addsUp();

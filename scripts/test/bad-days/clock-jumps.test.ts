@@ -258,11 +258,8 @@ describe.skipIf(library === null)("an app's replica whose clock jumps (needs lib
     const since = Date.now();
     const from = receiver.received.length;
     const traffics = [1, astray].map((replica) => trafficOn(replica));
-    try {
-      await breaksNothing(seconds);
-    } finally {
-      await Promise.all(traffics.map((traffic) => traffic.stop()));
-    }
+    const deeds = breaksNothing(seconds);
+    await Promise.all(traffics.map((traffic) => traffic.during(() => deeds)));
     expect(traffics.flatMap(({ unexpected }) => unexpected)).toEqual([]);
     await truth.settled();
     await truth.addsUp();

@@ -112,7 +112,7 @@ async function waitsAndDrains(leave: () => Promise<void>, come: () => Promise<vo
   await leave();
   const traffic = new Traffic(installation, tenant, 6);
   const refunded: string[] = [];
-  try {
+  const waits = async () => {
     const until = performance.now() + awayMs;
     while (performance.now() < until) {
       const payment = await pay(installation, tenant.liveKey, { amount: 1_000 });
@@ -127,11 +127,9 @@ async function waitsAndDrains(leave: () => Promise<void>, come: () => Promise<vo
     expect(waiting?.count).toBeGreaterThan(7 * refunded.length);
     const booked = await truth.ledger`select 1 from transfer where payment_id = any(${refunded})`;
     expect(booked.length).toBe(0);
-  } finally {
-    await come();
-  }
+  };
+  await traffic.during(() => waits().finally(come));
   const following = follow();
-  await traffic.stop();
   expect(traffic.unexpected).toEqual([]);
   await truth.settled();
   const events = await following.stop();
@@ -167,12 +165,13 @@ test("with the durable Redis silent payments go on, and their events wait and co
 
 test("kill -9 of the durable Redis under load, again and again, loses no event", async () => {
   const traffic = new Traffic(installation, tenant, 8);
-  for (let round = 0; round < (process.env.PAYFLOW_THOROUGH === undefined ? 4 : 20); round += 1) {
-    await Bun.sleep(200 + Math.random() * 500);
-    await installation.installation.stopStore("durable", "SIGKILL");
-    await installation.installation.startStore("durable");
-  }
-  await traffic.stop();
+  await traffic.during(async () => {
+    for (let round = 0; round < (process.env.PAYFLOW_THOROUGH === undefined ? 4 : 20); round += 1) {
+      await Bun.sleep(200 + Math.random() * 500);
+      await installation.installation.stopStore("durable", "SIGKILL");
+      await installation.installation.startStore("durable");
+    }
+  });
   expect(traffic.unexpected).toEqual([]);
   await truth.settled();
   await truth.addsUp();

@@ -105,18 +105,19 @@ async function refusesCleanly(): Promise<void> {
 async function outage(awayMs: number, leave: () => Promise<void>, come: () => Promise<void>): Promise<void> {
   const before = appPids(installation);
   const traffic = new Traffic(installation, tenant, 8);
-  await eventually(() => traffic.acknowledged.length > 10);
-  await leave();
-  await refusesCleanly();
-  if (awayMs > 0) {
-    await Bun.sleep(awayMs);
+  await traffic.during(async () => {
+    await eventually(() => traffic.acknowledged.length > 10);
+    await leave();
     await refusesCleanly();
-  }
-  await come();
-  await allReady(installation);
-  const acknowledged = traffic.acknowledged.length;
-  await eventually(() => traffic.acknowledged.length > acknowledged + 10, { timeoutMs: 30_000 });
-  await traffic.stop();
+    if (awayMs > 0) {
+      await Bun.sleep(awayMs);
+      await refusesCleanly();
+    }
+    await come();
+    await allReady(installation);
+    const acknowledged = traffic.acknowledged.length;
+    await eventually(() => traffic.acknowledged.length > acknowledged + 10, { timeoutMs: 30_000 });
+  });
   expect(traffic.unexpected).toEqual([]);
   expect(appPids(installation)).toEqual(before);
   await truth.settled();

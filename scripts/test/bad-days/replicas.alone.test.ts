@@ -102,21 +102,22 @@ async function everySettledIsTold(): Promise<void> {
 
 test("two replicas of every app share the work, and no event has two effects", async () => {
   const traffic = new Traffic(installation, tenant, 16);
-  await eventually(
-    async () => {
-      // A new connection each, so that the kernel has something to spread.
-      const headers = { "x-api-key": tenant.liveKey, connection: "close" };
-      await fetch(`${installation.url("tenant")}/tenants/me`, { headers });
-      for (const [app, name, labels] of parts) {
-        for (const replica of [1, 2]) {
-          const done = await metric(app, replica, name, labels);
-          expect([app, replica, name, done > 0]).toEqual([app, replica, name, true]);
+  const working = () =>
+    eventually(
+      async () => {
+        // A new connection each, so that the kernel has something to spread.
+        const headers = { "x-api-key": tenant.liveKey, connection: "close" };
+        await fetch(`${installation.url("tenant")}/tenants/me`, { headers });
+        for (const [app, name, labels] of parts) {
+          for (const replica of [1, 2]) {
+            const done = await metric(app, replica, name, labels);
+            expect([app, replica, name, done > 0]).toEqual([app, replica, name, true]);
+          }
         }
-      }
-    },
-    { timeoutMs: 40_000, everyMs: 250 },
-  );
-  await traffic.stop();
+      },
+      { timeoutMs: 40_000, everyMs: 250 },
+    );
+  await traffic.during(working);
   expect(traffic.unexpected).toEqual([]);
   await truth.settled();
   await truth.addsUp();
@@ -131,20 +132,21 @@ test("two replicas of every app share the work, and no event has two effects", a
 test("all replicas are replaced one by one under load, and nothing acknowledged is lost", async () => {
   const traffic = new Traffic(installation, tenant, 12);
   const ends: [string, number | null, boolean][] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    for (const app of documentedApps) {
-      for (const replica of [1, 2]) {
-        const sofar = traffic.acknowledged.length;
-        const startedAt = performance.now();
-        const exitCode = await installation.installation.stopApp(app, replica);
-        ends.push([`${app}-${replica}`, exitCode, performance.now() - startedAt < endsWithinMs]);
-        // The other one goes on alone.
-        await eventually(() => traffic.acknowledged.length > sofar, { timeoutMs: 20_000 });
-        await installation.installation.startApp(app, replica);
+  await traffic.during(async () => {
+    for (let round = 0; round < rounds; round += 1) {
+      for (const app of documentedApps) {
+        for (const replica of [1, 2]) {
+          const sofar = traffic.acknowledged.length;
+          const startedAt = performance.now();
+          const exitCode = await installation.installation.stopApp(app, replica);
+          ends.push([`${app}-${replica}`, exitCode, performance.now() - startedAt < endsWithinMs]);
+          // The other one goes on alone.
+          await eventually(() => traffic.acknowledged.length > sofar, { timeoutMs: 20_000 });
+          await installation.installation.startApp(app, replica);
+        }
       }
     }
-  }
-  await traffic.stop();
+  });
   expect(ends).toEqual(ends.map(([name]) => [name, 0, true]));
   expect(traffic.unexpected).toEqual([]);
   await allReady(installation);
@@ -158,15 +160,16 @@ test("all replicas are replaced one by one under load, and nothing acknowledged 
 test("SIGTERM ends every replica in time, also with every store away", async () => {
   const stores = ["postgres", "cache", "durable"] as const;
   const traffic = new Traffic(installation, tenant, 6);
-  await Promise.all(stores.map((store) => installation.installation.stopStore(store, "SIGKILL")));
-  const startedAt = performance.now();
-  const exits = await Promise.all(documentedApps.map((app) => installation.installation.stopApp(app, 2)));
-  expect(exits).toEqual(documentedApps.map(() => 0));
-  expect(performance.now() - startedAt).toBeLessThan(endsWithinMs);
-  await Promise.all(stores.map((store) => installation.installation.startStore(store)));
-  await Promise.all(documentedApps.map((app) => installation.installation.startApp(app, 2)));
-  await allReady(installation);
-  await traffic.stop();
+  await traffic.during(async () => {
+    await Promise.all(stores.map((store) => installation.installation.stopStore(store, "SIGKILL")));
+    const startedAt = performance.now();
+    const exits = await Promise.all(documentedApps.map((app) => installation.installation.stopApp(app, 2)));
+    expect(exits).toEqual(documentedApps.map(() => 0));
+    expect(performance.now() - startedAt).toBeLessThan(endsWithinMs);
+    await Promise.all(stores.map((store) => installation.installation.startStore(store)));
+    await Promise.all(documentedApps.map((app) => installation.installation.startApp(app, 2)));
+    await allReady(installation);
+  });
   expect(traffic.unexpected).toEqual([]);
   await truth.settled();
   await truth.addsUp();

@@ -26,6 +26,7 @@ export class Traffic {
   readonly acknowledged: Acknowledged[] = [];
   readonly unexpected: string[] = [];
   #isStopping = false;
+  #isAbandoned = false;
   readonly #callers: Promise<void>[];
 
   constructor(installation: RunningInstallation, tenant: TestTenant, callers: number) {
@@ -37,6 +38,21 @@ export class Traffic {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all(this.#callers);
+  }
+
+  /**
+   * Runs a test's deeds under this load and then ends it; when they fail, without the patience that the
+   * callers have.
+   */
+  async during(run: () => Promise<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#isAbandoned = true;
+      throw error;
+    } finally {
+      await this.stop();
+    }
   }
 
   async #caller(url: string, key: string, index: number): Promise<void> {
@@ -55,7 +71,7 @@ export class Traffic {
 
   async #pay(url: string, key: string, idempotencyKey: string, body: object): Promise<void> {
     // Two minutes of repeating is far beyond any take-over.
-    for (let attempt = 0; attempt < 240; attempt += 1) {
+    for (let attempt = 0; attempt < 240 && !this.#isAbandoned; attempt += 1) {
       try {
         const answer = await call(url, "POST", { key, body, idempotencyKey });
         if ([200, 201, 202, 402].includes(answer.status)) {
