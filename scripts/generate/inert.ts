@@ -1,5 +1,5 @@
-import { createLogger } from "@payflow/service-kit/logging.ts";
-import { Metrics } from "@payflow/service-kit/metrics.ts";
+import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
+import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 
 /**
  * A stand-in for dependencies that are only passed on: any property is another stand-in, and calling one

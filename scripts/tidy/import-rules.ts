@@ -47,7 +47,10 @@ const layersRule: Rule = {
       return `${workspace(path)} may not import @payflow/${target}`;
     }),
   planted: [
-    sourceFile("packages/contracts/src/planted.ts", 'import { x } from "@payflow/service-kit/config.ts";'),
+    sourceFile(
+      "packages/contracts/src/planted.ts",
+      'import { x } from "@payflow/service-kit/process/config.ts";',
+    ),
     sourceFile("apps/ledger/src/planted.ts", 'import { x } from "@payflow/testkit/postgres.ts";'),
   ],
 };

@@ -1,5 +1,5 @@
-import type { Database } from "@payflow/service-kit/database.ts";
-import { StoreClock } from "@payflow/service-kit/store-clock.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
+import { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Redis } from "ioredis";
 import { decisionsStore } from "./decisions/decisions.store.ts";
 import { flagsStore } from "./flags/flags.store.ts";

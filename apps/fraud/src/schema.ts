@@ -1,8 +1,8 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
-import { byteText, instant } from "@payflow/service-kit/columns.ts";
-import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
+import { byteText, instant } from "@payflow/service-kit/store/columns.ts";
+import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
-import { createLogger } from "@payflow/service-kit/logging.ts";
-import { connectRedis } from "@payflow/service-kit/redis.ts";
+import { connectRedis } from "@payflow/service-kit/store/redis.ts";
+import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import fc from "fast-check";
 import type { Redis } from "ioredis";

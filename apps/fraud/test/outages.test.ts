@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { firstIdAt, newId } from "@payflow/contracts/ids.ts";
-import { isTransient } from "@payflow/service-kit/database.ts";
-import { createLogger } from "@payflow/service-kit/logging.ts";
+import { isTransient } from "@payflow/service-kit/store/database.ts";
+import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres from "postgres";
 import { warmUp } from "../src/scoring/warm-up.ts";

@@ -1,4 +1,4 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/config.ts";
+import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
 import { Type } from "@sinclair/typebox";
 
 /** Everything the ledger reads from its environment. */

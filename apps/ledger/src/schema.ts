@@ -1,5 +1,5 @@
-import { byteText, instant, wholeNumber } from "@payflow/service-kit/columns.ts";
-import { leaseTable } from "@payflow/service-kit/lease.ts";
+import { byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
+import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import {
   type LedgerDatabase,
   ledgerDatabase,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
-import { connectDatabase, errorCode } from "@payflow/service-kit/database.ts";
+import { connectDatabase, errorCode } from "@payflow/service-kit/store/database.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import {
   type LedgerDatabase,

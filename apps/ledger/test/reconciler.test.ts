@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
-import { acquireLease, newHolder } from "@payflow/service-kit/lease.ts";
+import { connectDatabase } from "@payflow/service-kit/store/database.ts";
+import { acquireLease, newHolder } from "@payflow/service-kit/store/lease.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { FakeClock } from "@payflow/testkit/fake-clock.ts";
 import { startReconciler, tick } from "../src/reconciliation/reconciler.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { newId } from "@payflow/contracts/ids.ts";
-import { newHolder } from "@payflow/service-kit/lease.ts";
+import { newHolder } from "@payflow/service-kit/store/lease.ts";
 import { tick } from "../src/reconciliation/reconciler.ts";
 import { type LedgerDatabase, ledgerDatabase, newOwner, paymentSettled, replica } from "./fixture/ledger.ts";
 import {

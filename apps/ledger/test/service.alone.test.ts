@@ -4,7 +4,7 @@ import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { reservePort } from "@payflow/one-machine/processes/ports.ts";
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
-import { Metrics } from "@payflow/service-kit/metrics.ts";
+import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import {

@@ -1,10 +1,10 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
-import { connectDatabase, type Database } from "@payflow/service-kit/database.ts";
-import { databaseCheck } from "@payflow/service-kit/health.ts";
-import { createCursors } from "@payflow/service-kit/paging.ts";
-import { runService, type ServiceContext } from "@payflow/service-kit/service.ts";
+import { databaseCheck } from "@payflow/service-kit/process/health.ts";
+import { runService, type ServiceContext } from "@payflow/service-kit/process/service.ts";
+import { connectDatabase, type Database } from "@payflow/service-kit/store/database.ts";
+import { createCursors } from "@payflow/service-kit/store/paging.ts";
 import { notifierSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { createDeliveriesStore } from "./deliveries/deliveries.store.ts";

@@ -1,6 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import { bytea, byteText } from "@payflow/service-kit/columns.ts";
-import { leaseTable } from "@payflow/service-kit/lease.ts";
+import { bytea, byteText } from "@payflow/service-kit/store/columns.ts";
+import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 
 /**
  * What the queue's rows say of themselves is what the deliveries say: nothing is counted twice or forgotten.

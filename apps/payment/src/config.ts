@@ -1,4 +1,4 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/config.ts";
+import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
 import { type Static, Type } from "@sinclair/typebox";
 
 /** What payment reads from its environment. */

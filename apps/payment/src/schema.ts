@@ -1,6 +1,6 @@
-import { bytea, byteText, instant, wholeNumber } from "@payflow/service-kit/columns.ts";
-import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
+import { bytea, byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
+import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
 import {
   boolean,

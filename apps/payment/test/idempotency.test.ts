@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
-import type { TransactionSql } from "@payflow/service-kit/database.ts";
-import { createLogger } from "@payflow/service-kit/logging.ts";
+import type { TransactionSql } from "@payflow/service-kit/store/database.ts";
+import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { forgetAnswers } from "../src/idempotency/forget-answers.ts";
 import { claimKey } from "../src/idempotency/idempotency.store.ts";

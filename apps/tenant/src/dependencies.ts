@@ -1,11 +1,11 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
-import { createInternalClient } from "@payflow/service-kit/internal-client.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
-import { createCursors } from "@payflow/service-kit/paging.ts";
-import { connectRedis } from "@payflow/service-kit/redis.ts";
-import type { Scope } from "@payflow/service-kit/scope.ts";
+import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
+import type { Scope } from "@payflow/service-kit/process/scope.ts";
+import { connectDatabase } from "@payflow/service-kit/store/database.ts";
+import { createCursors } from "@payflow/service-kit/store/paging.ts";
+import { connectRedis } from "@payflow/service-kit/store/redis.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { createApiKeyStore } from "./api-keys/api-keys.store.ts";
 import { keySecrets } from "./api-keys/stored-value.ts";
 import { createChangeLog } from "./changes/change-log.store.ts";

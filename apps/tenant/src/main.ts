@@ -1,7 +1,7 @@
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
-import { databaseCheck } from "@payflow/service-kit/health.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
-import { runService } from "@payflow/service-kit/service.ts";
+import { databaseCheck } from "@payflow/service-kit/process/health.ts";
+import { runService } from "@payflow/service-kit/process/service.ts";
 import { tenantSettings } from "./config.ts";
 import { composeTenant } from "./dependencies.ts";
 import { createInternalServer, createServer } from "./server.ts";

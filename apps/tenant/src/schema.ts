@@ -1,7 +1,7 @@
 import type { Mode, Scope } from "@payflow/contracts/access.ts";
-import { byteText, instant, wholeNumber } from "@payflow/service-kit/columns.ts";
-import { leaseTable } from "@payflow/service-kit/lease.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
+import { byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
+import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
 import { boolean, check, customType, index, integer, pgTable } from "drizzle-orm/pg-core";
 

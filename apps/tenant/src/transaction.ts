@@ -1,5 +1,5 @@
-import { type Database, isRetriableTransaction } from "@payflow/service-kit/database.ts";
-import { retry } from "@payflow/service-kit/retry.ts";
+import { type Database, isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
+import { retry } from "@payflow/service-kit/work/retry.ts";
 
 export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { scopes } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { connectDatabase } from "@payflow/service-kit/store/database.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestDatabase, testPostgres } from "@payflow/testkit/postgres.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";

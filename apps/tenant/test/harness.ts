@@ -1,7 +1,7 @@
 import { connectTenantAccess, type TenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
-import { createLogger } from "@payflow/service-kit/logging.ts";
-import { Metrics } from "@payflow/service-kit/metrics.ts";
-import { Scope } from "@payflow/service-kit/scope.ts";
+import { Scope } from "@payflow/service-kit/process/scope.ts";
+import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
+import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { TenantConfig } from "../src/config.ts";
 import { composeTenant } from "../src/dependencies.ts";
 import { createInternalServer, createServer } from "../src/server.ts";

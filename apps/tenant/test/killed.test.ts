@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { connectDatabase } from "@payflow/service-kit/store/database.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestDatabase, testPostgres } from "@payflow/testkit/postgres.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";

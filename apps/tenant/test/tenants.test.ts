@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { defaultLimits, scopes } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
-import { connectDatabase } from "@payflow/service-kit/database.ts";
+import { connectDatabase } from "@payflow/service-kit/store/database.ts";
 import { type TestDatabase, testPostgres } from "@payflow/testkit/postgres.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { adminToken, call, internalSecret, type Replica, register, startReplica } from "./harness.ts";

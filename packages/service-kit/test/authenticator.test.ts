@@ -5,8 +5,8 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { hashApiKey, makeApiKey } from "../src/auth/api-key.ts";
 import { type AskTenant, createAuthenticator } from "../src/auth/authenticator.ts";
 import type { KeyCache, PolledChanges } from "../src/auth/key-cache.ts";
-import { createLogger } from "../src/logging.ts";
-import { Metrics } from "../src/metrics.ts";
+import { createLogger } from "../src/telemetry/logging.ts";
+import { Metrics } from "../src/telemetry/metrics.ts";
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -4,9 +4,9 @@ import { Metadata } from "@payflow/contracts/fields.ts";
 import { Type } from "@sinclair/typebox";
 import { operation } from "../src/http/operation.ts";
 import { createHttp } from "../src/http/server.ts";
-import { createLogger } from "../src/logging.ts";
-import { Metrics } from "../src/metrics.ts";
-import { pageQuery } from "../src/paging.ts";
+import { pageQuery } from "../src/store/paging.ts";
+import { createLogger } from "../src/telemetry/logging.ts";
+import { Metrics } from "../src/telemetry/metrics.ts";
 
 const limits = {
   requests_per_second: 1,

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { Type } from "@sinclair/typebox";
-import { createInternalClient } from "../src/internal-client.ts";
+import { createInternalClient } from "../src/http/internal-client.ts";
 
 const answer = Type.Object({ value: Type.Integer() });
 let seen: { method: string; headers: Headers; body: string } | undefined;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
-import { connectDatabase, type Database } from "../src/database.ts";
-import { acquireLease, acquireLeases, newHolder, releaseLeases, renewLease } from "../src/lease.ts";
+import { connectDatabase, type Database } from "../src/store/database.ts";
+import { acquireLease, acquireLeases, newHolder, releaseLeases, renewLease } from "../src/store/lease.ts";
 
 setDefaultTimeout(60_000);
 

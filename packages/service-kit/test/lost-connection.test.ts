@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import path from "node:path";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
 import postgres, { type Sql } from "postgres";
-import { connectDatabase, type Database, isOutage } from "../src/database.ts";
+import { connectDatabase, type Database, isOutage } from "../src/store/database.ts";
 
 setDefaultTimeout(60_000);
 

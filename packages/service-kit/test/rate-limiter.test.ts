@@ -4,9 +4,9 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import type { Redis } from "ioredis";
 import { createRateLimiter } from "../src/auth/rate-limiter.ts";
-import { createLogger } from "../src/logging.ts";
-import { Metrics } from "../src/metrics.ts";
-import { connectRedis } from "../src/redis.ts";
+import { connectRedis } from "../src/store/redis.ts";
+import { createLogger } from "../src/telemetry/logging.ts";
+import { Metrics } from "../src/telemetry/metrics.ts";
 
 let redis: TestRedisPair;
 const connections: Redis[] = [];

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { createHttp } from "../src/http/server.ts";
-import { createLogger } from "../src/logging.ts";
-import { Metrics } from "../src/metrics.ts";
-import { SpanKind, startSpan, startTracing } from "../src/tracing.ts";
+import { createLogger } from "../src/telemetry/logging.ts";
+import { Metrics } from "../src/telemetry/metrics.ts";
+import { SpanKind, startSpan, startTracing } from "../src/telemetry/tracing.ts";
 
 const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const closers: (() => unknown)[] = [];

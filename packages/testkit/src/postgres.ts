@@ -12,7 +12,7 @@ import {
   serviceRole,
 } from "@payflow/one-machine/stores/databases.ts";
 import { initializePostgres, postgresProcess, postgresUrl } from "@payflow/one-machine/stores/postgres.ts";
-import { migrate } from "@payflow/service-kit/database.ts";
+import { migrate } from "@payflow/service-kit/store/database.ts";
 import postgres, { type Sql } from "postgres";
 import { beforeRemoval, temporaryFolder } from "./temporary-folder.ts";
 

@@ -1,4 +1,4 @@
-import { migrate } from "@payflow/service-kit/database.ts";
+import { migrate } from "@payflow/service-kit/store/database.ts";
 
 /** A process of its own that migrates one database, as a starting replica's does: `URL FOLDER`. */
 const [url = "", folder = ""] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import { firstIdAt } from "@payflow/contracts/ids.ts";
 import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { Decision, Decisions } from "./decision.ts";
 
 interface Row {

@@ -1,5 +1,5 @@
 import { nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { actions } from "../policies/policy.ts";
 import type { Flag } from "./flags.store.ts";

@@ -1,5 +1,5 @@
 import { firstIdAt } from "@payflow/contracts/ids.ts";
-import type { Database } from "@payflow/service-kit/database.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
 import { and, desc, eq, lt } from "drizzle-orm";
 import type { Action, PolicyOwner } from "../policies/policy.ts";
 import { flag } from "../schema.ts";

@@ -1,5 +1,5 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { type FlagResponse, type FlagsQuery, toFlagResponse } from "./flags.contract.ts";
 import type { FlagsStore } from "./flags.store.ts";
 

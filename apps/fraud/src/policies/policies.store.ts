@@ -1,5 +1,5 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import { type Sql, transact } from "@payflow/service-kit/database.ts";
+import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { ISql } from "postgres";
 import { canonicalJson, type Policy, type PolicyOwner } from "./policy.ts";
 

@@ -1,5 +1,5 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
-import { isRedisOutage } from "@payflow/service-kit/redis.ts";
+import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import type { Redis } from "ioredis";
 import type { CompiledPolicy } from "../policies/compile-policy.ts";
 import { maxWindowSeconds } from "../policies/policy.ts";

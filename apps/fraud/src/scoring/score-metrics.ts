@@ -1,5 +1,5 @@
 import type { ScoreAnswer } from "@payflow/contracts/internal-fraud.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 
 export interface ScoreMetrics {
   /** Times a batch and counts what was decided. */

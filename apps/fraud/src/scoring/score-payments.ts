@@ -1,6 +1,6 @@
 import { idTimeMs } from "@payflow/contracts/ids.ts";
 import type { ScoreAnswer, ScoreRequest } from "@payflow/contracts/internal-fraud.ts";
-import type { StoreClock } from "@payflow/service-kit/store-clock.ts";
+import type { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Decisions, NewDecision } from "../decisions/decision.ts";
 import { flaggedEvent } from "../decisions/flagged-event.ts";
 import { canonicalAddress } from "../policies/addresses.ts";

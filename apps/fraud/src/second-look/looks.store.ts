@@ -1,8 +1,8 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { secondLook } from "../schema.ts";
 
 export type SecondLook = typeof secondLook.$inferSelect;

@@ -1,6 +1,6 @@
 import { displayAmount } from "@payflow/contracts/currencies.ts";
 import { Currency, nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { accounts, normalSide } from "../journal/transfer.ts";
 import { balanceOf } from "./balance.ts";

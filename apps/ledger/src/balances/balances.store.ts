@@ -1,5 +1,5 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { AccountRow } from "../schema.ts";
 import type { AccountSums } from "./balance.ts";
 

@@ -1,5 +1,5 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { balanceOf } from "./balance.ts";
 import {
   type AccountResponse,

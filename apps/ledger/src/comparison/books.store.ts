@@ -1,4 +1,4 @@
-import { type Sql, transact } from "@payflow/service-kit/database.ts";
+import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { AccountRow, TransferRow } from "../schema.ts";
 import { compareAccount, type Finding } from "./compare.ts";
 

@@ -4,7 +4,7 @@ import {
   SettlementsFound,
   SettlementsPage,
 } from "@payflow/contracts/internal-payment.ts";
-import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
+import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 
 const timeoutMs = 15_000;
 

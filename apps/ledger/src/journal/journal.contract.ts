@@ -1,5 +1,5 @@
 import { Currency, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { TransferRow } from "../schema.ts";
 import { accounts, transferTypes } from "./transfer.ts";

@@ -1,6 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { TransferRow } from "../schema.ts";
 import { type Posting, sides } from "./transfer.ts";
 

@@ -1,9 +1,9 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
-import { isRetriableTransaction } from "@payflow/service-kit/database.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import { latencySeconds, type Metrics } from "@payflow/service-kit/metrics.ts";
-import { retry } from "@payflow/service-kit/retry.ts";
-import type { StoreClock } from "@payflow/service-kit/store-clock.ts";
+import { isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
+import type { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import { latencySeconds, type Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { retry } from "@payflow/service-kit/work/retry.ts";
 import type { JournalStore } from "./journal.store.ts";
 import type { Posting } from "./transfer.ts";
 

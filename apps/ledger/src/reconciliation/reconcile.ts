@@ -1,4 +1,4 @@
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { type Finding, settlementSubject } from "../comparison/compare.ts";
 import { compareAccounts } from "../comparison/compare-accounts.ts";
 import { type Comparison, comparePage, type Window } from "../comparison/compare-page.ts";

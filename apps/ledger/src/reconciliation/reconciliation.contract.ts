@@ -1,5 +1,5 @@
 import { Currency, nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
-import { type Page, pageQuery } from "@payflow/service-kit/paging.ts";
+import { type Page, pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { type FindingKind, findingKinds } from "../comparison/compare.ts";
 import { accounts } from "../journal/transfer.ts";

@@ -1,4 +1,4 @@
-import { type Sql, transact } from "@payflow/service-kit/database.ts";
+import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { Finding, FindingKind } from "../comparison/compare.ts";
 import type { FindingRow, ReconciliationRow } from "../schema.ts";
 import type { LatestRuns, ReconciliationKind, ReconciliationPosition } from "./run.ts";

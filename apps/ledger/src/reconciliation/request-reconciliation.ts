@@ -1,6 +1,6 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId, newId } from "@payflow/contracts/ids.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import {
   type ReconciliationRequest,
   type ReconciliationResponse,

@@ -1,5 +1,5 @@
 import { Description, nullable, oneOf, Timestamp, Url } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { disabledReasons } from "../schema.ts";
 import { defaultOverlapSeconds, maxOverlapSeconds, webhookEvents } from "./endpoint.ts";

@@ -1,6 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
-import type { Database } from "@payflow/service-kit/database.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
 import { and, count, desc, eq, isNull, lt, sql } from "drizzle-orm";
 import { endpoint, endpointQueue, tenantQueue } from "../schema.ts";
 import type { SealedSecret } from "../sending/secret-box.ts";

@@ -1,7 +1,7 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { type EndpointResponse, type ListEndpointsQuery, toEndpoint } from "./endpoints.contract.ts";
 import type { EndpointsStore, EndpointView, Owner } from "./endpoints.store.ts";
 

@@ -1,4 +1,4 @@
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { Message } from "./message.ts";
 
 /** A delivery to queue: which of the messages it carries, by its place from 0, and to which endpoint. */

@@ -1,5 +1,5 @@
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import { SpanKind, startSpan } from "@payflow/service-kit/tracing.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import { SpanKind, startSpan } from "@payflow/service-kit/telemetry/tracing.ts";
 import type { SecretBox } from "../sending/secret-box.ts";
 import type { Sender, SendResult } from "../sending/send.ts";
 import { signedHeaders } from "../sending/signature.ts";

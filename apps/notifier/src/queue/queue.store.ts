@@ -1,5 +1,5 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import { errorCode, type Sql } from "@payflow/service-kit/database.ts";
+import { errorCode, type Sql } from "@payflow/service-kit/store/database.ts";
 import type { SealedSecret } from "../sending/secret-box.ts";
 import type { SendError } from "../sending/send.ts";
 

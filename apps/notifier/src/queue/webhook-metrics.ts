@@ -1,4 +1,4 @@
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { FinishedAttempt, QueueStore } from "./queue.store.ts";
 
 export type WebhookMetrics = ReturnType<typeof webhookMetrics>;

@@ -1,5 +1,5 @@
 import { newId } from "@payflow/contracts/ids.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { testMessage } from "../messages/message.ts";
 import type { WebhookMetrics } from "../queue/webhook-metrics.ts";
 import type { SecretBox } from "../sending/secret-box.ts";

@@ -1,6 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
-import { acquireLease, releaseLeases } from "@payflow/service-kit/lease.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
+import { acquireLease, releaseLeases } from "@payflow/service-kit/store/lease.ts";
 import type { SealedSecret } from "../sending/secret-box.ts";
 
 /** An endpoint that was disabled for failing and is due to be tried again. */

@@ -1,6 +1,6 @@
-import { type Sql, transact } from "@payflow/service-kit/database.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
 import { insertOutbox } from "@payflow/service-kit/outbox/outbox.ts";
+import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import { allowAnew, answerRepeats } from "../idempotency/once.ts";
 import { applyWaitingFlags } from "../payments/fraud/apply-flags.ts";

@@ -1,4 +1,4 @@
-import type { TransactionSql } from "@payflow/service-kit/database.ts";
+import type { TransactionSql } from "@payflow/service-kit/store/database.ts";
 import { insertOperation } from "./operations.store.ts";
 
 /**

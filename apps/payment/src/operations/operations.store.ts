@@ -1,5 +1,5 @@
-import type { Sql, TransactionSql } from "@payflow/service-kit/database.ts";
-import { toRow } from "@payflow/service-kit/rows.ts";
+import type { Sql, TransactionSql } from "@payflow/service-kit/store/database.ts";
+import { toRow } from "@payflow/service-kit/store/rows.ts";
 import type { PaymentStatus } from "../payments/payment.ts";
 import { type OperationRow, operation, type PaymentRow, payment } from "../schema.ts";
 import type { OperationKind } from "./operation.ts";

@@ -1,5 +1,5 @@
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
-import type { StoreClock } from "@payflow/service-kit/store-clock.ts";
+import type { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import type { PaymentRow } from "../schema.ts";
 import { conclude, type PaymentOutcome, type Scoring } from "./conclude.ts";

@@ -10,7 +10,7 @@ import {
   Timestamp,
   text,
 } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import type { PaymentRow } from "../schema.ts";

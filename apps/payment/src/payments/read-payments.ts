@@ -1,6 +1,6 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import type { PaymentRow } from "../schema.ts";
 import { type ListPaymentsQuery, type PaymentResponse, paymentResponse } from "./payments.contract.ts";
 import type { Owner, PaymentStore } from "./payments.store.ts";

@@ -1,4 +1,4 @@
-import { byteText } from "@payflow/service-kit/columns.ts";
+import { byteText } from "@payflow/service-kit/store/columns.ts";
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 

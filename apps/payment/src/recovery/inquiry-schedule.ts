@@ -1,4 +1,4 @@
-import { backoffMs } from "@payflow/service-kit/retry.ts";
+import { backoffMs } from "@payflow/service-kit/work/retry.ts";
 
 /** Knobs of the recovery; short ones let a test live through a day of it in seconds. */
 export interface InquirySchedule {

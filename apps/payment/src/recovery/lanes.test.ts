@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLogger } from "@payflow/service-kit/logging.ts";
+import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { createLanes, type Lane } from "./lanes.ts";
 

@@ -1,4 +1,4 @@
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 import { type ChargePayment, chargePayment } from "../payments/charge-payment.ts";
 import { type PaymentOutcome, type Scoring, scoringOf } from "../payments/conclude.ts";
 import { type FinishPayment, finishPayment } from "../payments/finish-payment.ts";

@@ -1,5 +1,5 @@
-import type { Sql } from "@payflow/service-kit/database.ts";
-import { toRow } from "@payflow/service-kit/rows.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
+import { toRow } from "@payflow/service-kit/store/rows.ts";
 import type { Decision } from "../payments/payment.ts";
 import { type PaymentRow, payment } from "../schema.ts";
 

@@ -1,5 +1,5 @@
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { expiryLane, type OperationLanes, operationLane } from "../operations/operation-lanes.ts";
 import { flagLane, type TakeFlags } from "../payments/fraud/take-flags.ts";
 import { type RefundLane, refundLane } from "../refunds/refund-lane.ts";

@@ -1,5 +1,5 @@
-import { type Sql, transact } from "@payflow/service-kit/database.ts";
 import { insertOutbox } from "@payflow/service-kit/outbox/outbox.ts";
+import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import { answerRepeats } from "../idempotency/once.ts";
 import { type FollowUpOutcome, OutcomeUnknown, type Processor } from "../processor/processor.ts";

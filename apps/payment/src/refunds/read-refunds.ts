@@ -1,8 +1,8 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import type { RefundRow } from "../schema.ts";
 import { type RefundResponse, refundResponse } from "./refunds.contract.ts";
 import { findPayment, findRefund, listRefunds } from "./refunds.store.ts";

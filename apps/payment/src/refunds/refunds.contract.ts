@@ -1,5 +1,5 @@
 import { Amount, Currency, nullable, oneOf, Reason, Timestamp } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { type RefundRow, refundStatuses } from "../schema.ts";
 

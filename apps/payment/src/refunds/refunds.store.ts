@@ -1,5 +1,5 @@
-import type { Sql, TransactionSql } from "@payflow/service-kit/database.ts";
-import { toRow } from "@payflow/service-kit/rows.ts";
+import type { Sql, TransactionSql } from "@payflow/service-kit/store/database.ts";
+import { toRow } from "@payflow/service-kit/store/rows.ts";
 import { type PaymentRow, payment, type RefundRow, refund } from "../schema.ts";
 
 export interface Owner {

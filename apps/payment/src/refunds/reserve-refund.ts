@@ -1,6 +1,6 @@
 import { newId } from "@payflow/contracts/ids.ts";
-import type { TransactionSql } from "@payflow/service-kit/database.ts";
 import { insertOutbox } from "@payflow/service-kit/outbox/outbox.ts";
+import type { TransactionSql } from "@payflow/service-kit/store/database.ts";
 import type { RefundRow } from "../schema.ts";
 import { refundInitiated } from "./refund-events.ts";
 import { insertRefund, type NewRefund, type Owner, reserve } from "./refunds.store.ts";

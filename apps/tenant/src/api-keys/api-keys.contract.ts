@@ -1,6 +1,6 @@
 import { ModeSchema, ScopeSchema, scopes } from "@payflow/contracts/access.ts";
 import { Name, nullable, Timestamp } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { ApiKeyRow } from "../schema.ts";
 

@@ -1,5 +1,5 @@
 import type { Mode, TenantContext } from "@payflow/contracts/access.ts";
-import type { Database } from "@payflow/service-kit/database.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
 import { and, count, desc, eq, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { type ApiKeyRow, apiKey, apiKeyValue, tenant } from "../schema.ts";
 import type { Transaction } from "../transaction.ts";

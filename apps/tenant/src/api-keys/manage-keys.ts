@@ -2,7 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
 import { hashApiKey, makeApiKey, shownParts } from "@payflow/service-kit/auth/api-key.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { type RecordChange, recordChange } from "../changes/record-change.ts";
 import type { ApiKeyRow } from "../schema.ts";
 import type { Transact, Transaction } from "../transaction.ts";

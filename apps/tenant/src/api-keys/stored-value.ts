@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { ConfigError } from "@payflow/service-kit/config.ts";
+import { ConfigError } from "@payflow/service-kit/process/config.ts";
 
 /** The secrets under which keys are stored, by version. New keys are stored under the current one. */
 export interface KeySecrets {

@@ -1,4 +1,4 @@
-import type { Database } from "@payflow/service-kit/database.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../transaction.ts";
 

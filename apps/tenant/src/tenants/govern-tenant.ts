@@ -1,7 +1,7 @@
 import type { TenantLimits } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
-import { type Cursors, type Page, toPage } from "@payflow/service-kit/paging.ts";
+import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { type RecordChange, recordChange } from "../changes/record-change.ts";
 import type { TenantRow } from "../schema.ts";
 import type { Transact, Transaction } from "../transaction.ts";

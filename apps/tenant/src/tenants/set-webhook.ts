@@ -1,7 +1,7 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { DefaultEndpointAnswer, defaultEndpointPath } from "@payflow/contracts/internal-notifier.ts";
-import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
+import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 
 export interface SetWebhook {
   readonly notifier: InternalClient;

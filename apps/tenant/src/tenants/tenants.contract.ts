@@ -1,6 +1,6 @@
 import { type TenantLimits, TenantLimitsSchema } from "@payflow/contracts/access.ts";
 import { Email, Name, nullable, oneOf, Timestamp, Url } from "@payflow/contracts/fields.ts";
-import { pageQuery } from "@payflow/service-kit/paging.ts";
+import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { TenantRow } from "../schema.ts";
 

@@ -1,7 +1,7 @@
 import type { TenantLimits } from "@payflow/contracts/access.ts";
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import type { Database } from "@payflow/service-kit/database.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
 import { desc, eq, lt, sql } from "drizzle-orm";
 import { outbox, type TenantRow, tenant } from "../schema.ts";
 import type { Transaction } from "../transaction.ts";

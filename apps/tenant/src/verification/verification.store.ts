@@ -1,6 +1,6 @@
 import type { Mode, Scope } from "@payflow/contracts/access.ts";
 import type { VerifiedKey } from "@payflow/contracts/internal-tenant.ts";
-import type { Database } from "@payflow/service-kit/database.ts";
+import type { Database } from "@payflow/service-kit/store/database.ts";
 
 /** A key found by one of its stored values. */
 export interface FoundKey extends VerifiedKey {

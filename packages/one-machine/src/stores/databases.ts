@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { migrate } from "@payflow/service-kit/database.ts";
+import { migrate } from "@payflow/service-kit/store/database.ts";
 import postgres, { type Sql } from "postgres";
 import { postgresUrl } from "./postgres.ts";
 

@@ -1,4 +1,4 @@
-import { pause } from "../retry.ts";
+import { pause } from "../work/retry.ts";
 import type { KeyCache } from "./key-cache.ts";
 import type { FeedView } from "./key-entries.ts";
 

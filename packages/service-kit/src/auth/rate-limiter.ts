@@ -1,8 +1,8 @@
 import type { TenantLimits } from "@payflow/contracts/access.ts";
 import type { Redis } from "ioredis";
-import { coalesce } from "../coalesce.ts";
 import type { RateDecision, RateLimiter } from "../http/access.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { coalesce } from "../work/coalesce.ts";
 import { rateHeaders, refill, type TokenBucket, waitMs } from "./token-bucket.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { VerifyKeysAnswer, verifyKeysPath } from "@payflow/contracts/internal-tenant.ts";
 import type { RateLimiter } from "../http/access.ts";
-import { createInternalClient } from "../internal-client.ts";
-import type { Logger } from "../logging.ts";
-import type { Metrics } from "../metrics.ts";
-import { connectRedis } from "../redis.ts";
+import { createInternalClient } from "../http/internal-client.ts";
+import { connectRedis } from "../store/redis.ts";
+import type { Logger } from "../telemetry/logging.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import {
   type AskTenant,
   askTimeoutMs,

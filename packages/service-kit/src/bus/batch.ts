@@ -1,5 +1,5 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import { type Backoff, backoffMs, pause } from "../retry.ts";
+import { type Backoff, backoffMs, pause } from "../work/retry.ts";
 
 /** One entry of a partition, as read. */
 export interface Delivery {

@@ -1,4 +1,4 @@
-import type { Metrics } from "../metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 export type BusMetrics = ReturnType<typeof busMetrics>;
 

@@ -3,7 +3,7 @@ import { nullable, oneOf } from "@payflow/contracts/fields.ts";
 import { Type } from "@sinclair/typebox";
 import { operation } from "../http/operation.ts";
 import type { Http } from "../http/server.ts";
-import { pageQuery } from "../paging.ts";
+import { pageQuery } from "../store/paging.ts";
 import type { DeadLetter, EventBus } from "./bus.ts";
 
 export interface DeadLetterRoutes {

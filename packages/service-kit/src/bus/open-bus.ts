@@ -1,7 +1,7 @@
-import { ConfigError } from "../config.ts";
-import type { Logger } from "../logging.ts";
-import type { Metrics } from "../metrics.ts";
-import { SpanKind, startSpan } from "../tracing.ts";
+import { ConfigError } from "../process/config.ts";
+import type { Logger } from "../telemetry/logging.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { SpanKind, startSpan } from "../telemetry/tracing.ts";
 import type { BatchTrace, EventBus } from "./bus.ts";
 import { openRedisStreams } from "./redis-streams.ts";
 

@@ -1,9 +1,9 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { checkEvent, type EventEnvelope, type Topic } from "@payflow/contracts/events.ts";
-import { newHolder } from "../lease.ts";
-import type { Logger } from "../logging.ts";
-import type { Metrics } from "../metrics.ts";
-import { isRedisOutage } from "../redis.ts";
+import { newHolder } from "../store/lease.ts";
+import { isRedisOutage } from "../store/redis.ts";
+import type { Logger } from "../telemetry/logging.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type {
   BatchTrace,
   BusMessage,

@@ -1,6 +1,6 @@
 import { DomainError, type ErrorCodeName, errorCodes, type FieldError } from "@payflow/contracts/errors.ts";
 import { ValidationError } from "elysia";
-import { isOutage } from "../database.ts";
+import { isOutage } from "../store/database.ts";
 
 /** RFC 9457 problem details, as every error answer of ours. */
 export interface Problem {

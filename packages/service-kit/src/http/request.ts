@@ -1,6 +1,6 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { newRequestId } from "@payflow/contracts/ids.ts";
-import { SpanKind, startSpan, type Traced } from "../tracing.ts";
+import { SpanKind, startSpan, type Traced } from "../telemetry/tracing.ts";
 
 /** What the kit knows of a request under way. */
 export interface RequestFacts {

@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
-import type { Logger } from "../logging.ts";
-import type { Metrics } from "../metrics.ts";
-import { traceId } from "../traceparent.ts";
+import type { Logger } from "../telemetry/logging.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { traceId } from "../telemetry/traceparent.ts";
 import { type AccessOptions, type Authenticator, accessControl, type RateLimiter } from "./access.ts";
 import { defaultBodyLimit } from "./body.ts";
 import { documentation } from "./documentation.ts";

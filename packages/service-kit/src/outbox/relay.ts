@@ -1,11 +1,11 @@
 import type { Sql } from "postgres";
 import type { EventBus } from "../bus/bus.ts";
-import { isTransient } from "../database.ts";
-import { newHolder } from "../lease.ts";
-import type { Logger } from "../logging.ts";
-import type { Metrics } from "../metrics.ts";
-import { backoffMs, pause } from "../retry.ts";
-import { Wakeup } from "../wakeup.ts";
+import { isTransient } from "../store/database.ts";
+import { newHolder } from "../store/lease.ts";
+import type { Logger } from "../telemetry/logging.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { backoffMs, pause } from "../work/retry.ts";
+import { Wakeup } from "../work/wakeup.ts";
 import { OutboxBell } from "./bell.ts";
 import { outboxShards } from "./outbox.ts";
 import { OutboxRows, type OutgoingRow } from "./rows.ts";

@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { acquireLeases, releaseLeases } from "../lease.ts";
+import { acquireLeases, releaseLeases } from "../store/lease.ts";
 
 export interface ShareOptions {
   readonly sql: Sql;

@@ -8,8 +8,8 @@ import type { EventBus } from "../../src/bus/bus.ts";
 import { deadLetterRoutes } from "../../src/bus/dead-letters.ts";
 import { openRedisStreams } from "../../src/bus/redis-streams.ts";
 import { createInternalHttp } from "../../src/http/server.ts";
-import { createLogger } from "../../src/logging.ts";
-import { Metrics } from "../../src/metrics.ts";
+import { createLogger } from "../../src/telemetry/logging.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 
 setDefaultTimeout(60_000);
 

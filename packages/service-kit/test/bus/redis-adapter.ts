@@ -1,8 +1,8 @@
 import { apps } from "@payflow/contracts/events.ts";
 import type { OpenTestBus } from "@payflow/testkit/bus/harness.ts";
 import { openRedisStreams } from "../../src/bus/redis-streams.ts";
-import { createLogger } from "../../src/logging.ts";
-import { Metrics } from "../../src/metrics.ts";
+import { createLogger } from "../../src/telemetry/logging.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 
 /** The settings of the contract suite for Redis Streams: an address and the prefix of a space. */
 export interface RedisSpace {

@@ -10,9 +10,9 @@ import type { EventBus } from "../../src/bus/bus.ts";
 import { assertDurableRedis } from "../../src/bus/redis/durable.ts";
 import { busKeys, declaredGroups, partitionOf, partitions } from "../../src/bus/redis/keys.ts";
 import { openRedisStreams, type RedisStreamsOptions } from "../../src/bus/redis-streams.ts";
-import { isTransient } from "../../src/database.ts";
-import { createLogger } from "../../src/logging.ts";
-import { Metrics } from "../../src/metrics.ts";
+import { isTransient } from "../../src/store/database.ts";
+import { createLogger } from "../../src/telemetry/logging.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 
 setDefaultTimeout(60_000);
 

@@ -6,11 +6,11 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
 import { type TestRedis, testRedis } from "@payflow/testkit/redis.ts";
 import type { EventBus } from "../../src/bus/bus.ts";
-import { connectDatabase, type Sql } from "../../src/database.ts";
-import { createLogger } from "../../src/logging.ts";
-import { Metrics } from "../../src/metrics.ts";
 import { insertOutbox } from "../../src/outbox/outbox.ts";
 import { type Relay, type RelayOptions, startRelay } from "../../src/outbox/relay.ts";
+import { connectDatabase, type Sql } from "../../src/store/database.ts";
+import { createLogger } from "../../src/telemetry/logging.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import { openBus } from "../bus/redis-adapter.ts";
 import type { RelayOrder } from "./relay-process.ts";
 

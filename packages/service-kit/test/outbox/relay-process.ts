@@ -1,7 +1,7 @@
-import { connectDatabase } from "../../src/database.ts";
-import { createLogger } from "../../src/logging.ts";
-import { Metrics } from "../../src/metrics.ts";
 import { startRelay } from "../../src/outbox/relay.ts";
+import { connectDatabase } from "../../src/store/database.ts";
+import { createLogger } from "../../src/telemetry/logging.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import { openBus } from "../bus/redis-adapter.ts";
 
 /** What a relay in a process of its own is to do; handed over as JSON in its first argument. */

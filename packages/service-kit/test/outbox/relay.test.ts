@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test
 import { testEvent, testEvents, testKeys } from "@payflow/testkit/bus/events.ts";
 import { skippedEvents } from "@payflow/testkit/bus/order.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { Metrics } from "../../src/metrics.ts";
 import { insertOutbox, outboxRow } from "../../src/outbox/outbox.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import { OutboxFixture } from "./outbox-fixture.ts";
 
 setDefaultTimeout(60_000);

@@ -1,5 +1,5 @@
-import { leaseTable } from "../../src/lease.ts";
 import { outboxTable } from "../../src/outbox/outbox.ts";
+import { leaseTable } from "../../src/store/lease.ts";
 
 /** The kit's own tables, as an app takes them into its schema. */
 export const outbox = outboxTable;

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { isTransient } from "@payflow/service-kit/database.ts";
+import { isTransient } from "@payflow/service-kit/store/database.ts";
 import { eventually } from "../eventually.ts";
 import { testEvent, testKeys } from "./events.ts";
 import { skippedEvents } from "./order.ts";

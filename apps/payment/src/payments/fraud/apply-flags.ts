@@ -1,4 +1,4 @@
-import type { TransactionSql } from "@payflow/service-kit/database.ts";
+import type { TransactionSql } from "@payflow/service-kit/store/database.ts";
 import { openFlagVoid } from "../../operations/open-void.ts";
 import { newRefundId, reserveRefund } from "../../refunds/reserve-refund.ts";
 import { lockFlagged, markApplied, noteLateDecision, waitingFlags } from "./flags.store.ts";

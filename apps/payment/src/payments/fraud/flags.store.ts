@@ -1,5 +1,5 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import type { Sql, TransactionSql } from "@payflow/service-kit/database.ts";
+import type { Sql, TransactionSql } from "@payflow/service-kit/store/database.ts";
 import type { OperationKind } from "../../operations/operation.ts";
 import type { Decision, PaymentStatus } from "../payment.ts";
 import type { LateFlag } from "./late-flag.ts";

@@ -7,10 +7,10 @@ import {
   ScoresAnswer,
   scoresPath,
 } from "@payflow/contracts/internal-fraud.ts";
-import { coalesce } from "@payflow/service-kit/coalesce.ts";
-import type { InternalClient } from "@payflow/service-kit/internal-client.ts";
-import type { Logger } from "@payflow/service-kit/logging.ts";
-import type { Metrics } from "@payflow/service-kit/metrics.ts";
+import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import type { PaymentRow } from "../../schema.ts";
 import type { Scoring } from "../conclude.ts";
 

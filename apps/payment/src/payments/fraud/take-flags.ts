@@ -1,5 +1,5 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import { type Sql, transact } from "@payflow/service-kit/database.ts";
+import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { Lane } from "../../recovery/lanes.ts";
 import { applyWaitingFlags } from "./apply-flags.ts";
 import { insertFlags, takeOverdue } from "./flags.store.ts";

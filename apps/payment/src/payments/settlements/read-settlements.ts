@@ -6,8 +6,8 @@ import {
   type SettlementsPage,
   type SettlementsQuery,
 } from "@payflow/contracts/internal-payment.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
-import { type Cursors, toPage } from "@payflow/service-kit/paging.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
+import { type Cursors, toPage } from "@payflow/service-kit/store/paging.ts";
 import { findSettlements, listSettlements, publishedUntil } from "./settlements.store.ts";
 
 export interface ReadSettlements {

@@ -1,5 +1,5 @@
 import type { Settlement } from "@payflow/contracts/internal-payment.ts";
-import type { Sql } from "@payflow/service-kit/database.ts";
+import type { Sql } from "@payflow/service-kit/store/database.ts";
 
 /** A row of a listing, with what its place in the order is told by. */
 export interface SettlementRow extends Settlement {

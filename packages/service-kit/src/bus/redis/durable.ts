@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { ConfigError } from "../../config.ts";
+import { ConfigError } from "../../process/config.ts";
 
 const demanded = {
   appendonly: "yes",

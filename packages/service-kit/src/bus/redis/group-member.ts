@@ -1,9 +1,9 @@
 import { topics } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
-import type { Logger } from "../../logging.ts";
-import { isRedisOutage } from "../../redis.ts";
-import { pause } from "../../retry.ts";
-import { Wakeup } from "../../wakeup.ts";
+import { isRedisOutage } from "../../store/redis.ts";
+import type { Logger } from "../../telemetry/logging.ts";
+import { pause } from "../../work/retry.ts";
+import { Wakeup } from "../../work/wakeup.ts";
 import type { BatchTrace, RunningSubscription, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { Holding } from "./holding.ts";

@@ -1,10 +1,10 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import type { Topic } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
-import { ConfigError } from "../../config.ts";
-import type { Logger } from "../../logging.ts";
-import { connectRedis, isRedisOutage } from "../../redis.ts";
-import { pause } from "../../retry.ts";
+import { ConfigError } from "../../process/config.ts";
+import { connectRedis, isRedisOutage } from "../../store/redis.ts";
+import type { Logger } from "../../telemetry/logging.ts";
+import { pause } from "../../work/retry.ts";
 import { highWaterShare } from "../bus.ts";
 import { assertDurableRedis, redisMemory } from "./durable.ts";
 import { type busKeys, partitions } from "./keys.ts";

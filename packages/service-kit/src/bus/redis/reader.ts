@@ -1,9 +1,9 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
-import { isTransient } from "../../database.ts";
-import type { Logger } from "../../logging.ts";
-import { isRedisOutage } from "../../redis.ts";
-import { pause } from "../../retry.ts";
-import { Wakeup } from "../../wakeup.ts";
+import { isTransient } from "../../store/database.ts";
+import { isRedisOutage } from "../../store/redis.ts";
+import type { Logger } from "../../telemetry/logging.ts";
+import { pause } from "../../work/retry.ts";
+import { Wakeup } from "../../work/wakeup.ts";
 import { type Delivery, finishPartition, LeaseLost } from "../batch.ts";
 import type { BatchTrace, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";

@@ -1,12 +1,12 @@
 import type { Static, TObject } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
+import { createLogger, type Logger } from "../telemetry/logging.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { startTracing } from "../telemetry/tracing.ts";
 import { ConfigError, loadConfig, secretValues, type serviceSettings } from "./config.ts";
 import { type ReadinessCheck, withHealth } from "./health.ts";
 import { type Listener, listen } from "./listen.ts";
-import { createLogger, type Logger } from "./logging.ts";
-import { Metrics } from "./metrics.ts";
 import { Scope } from "./scope.ts";
-import { startTracing } from "./tracing.ts";
 
 export interface ServiceContext<T extends TObject> {
   readonly config: Static<T>;

@@ -1,4 +1,4 @@
-import type { Logger } from "./logging.ts";
+import type { Logger } from "../telemetry/logging.ts";
 
 /** Work that goes on after its request was answered. */
 export interface Background {

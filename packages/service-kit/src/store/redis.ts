@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from "ioredis";
-import type { Logger } from "./logging.ts";
+import type { Logger } from "../telemetry/logging.ts";
 
 /**
  * A server whose machine is lost, or the network to it, stays silent instead of closing its connections. One

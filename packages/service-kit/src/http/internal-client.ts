@@ -1,7 +1,7 @@
 import { DomainError, type ErrorCodeName, errorCodes, unavailable } from "@payflow/contracts/errors.ts";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
-import { SpanKind, startSpan } from "./tracing.ts";
+import { SpanKind, startSpan } from "../telemetry/tracing.ts";
 
 export interface InternalClientOptions {
   /** The other app's name, as a caller may read it in a 503. */

@@ -1,4 +1,4 @@
-import type { Logger } from "./logging.ts";
+import type { Logger } from "../telemetry/logging.ts";
 import { pause } from "./retry.ts";
 
 /** Work that is done in rounds until it is stopped. */

@@ -1,7 +1,7 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import type { AnyElysia } from "elysia";
-import { problemResponse } from "./http/problem.ts";
-import { requestFacts } from "./http/request.ts";
+import { problemResponse } from "../http/problem.ts";
+import { requestFacts } from "../http/request.ts";
 
 export interface Listener {
   /** The one it was given, or a free one where that was 0. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLogger } from "./logging.ts";
+import { createLogger } from "../telemetry/logging.ts";
 import { startRounds } from "./rounds.ts";
 
 const options = { logger: createLogger("test", "silent"), failure: "a round failed", everyMs: 3_600_000 };

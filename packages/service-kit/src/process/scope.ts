@@ -1,4 +1,4 @@
-import type { Logger } from "./logging.ts";
+import type { Logger } from "../telemetry/logging.ts";
 
 /**
  * What a process has built and must close; closing goes in reverse order, and one failure does not stop the

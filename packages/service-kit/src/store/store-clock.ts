@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { pause } from "./retry.ts";
+import { pause } from "../work/retry.ts";
 
 const everyMs = 30_000;
 /** Between two tries while PostgreSQL is away. */

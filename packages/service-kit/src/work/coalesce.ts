@@ -1,4 +1,4 @@
-import { isRetriableTransaction } from "./database.ts";
+import { isRetriableTransaction } from "../store/database.ts";
 import { retry } from "./retry.ts";
 
 export interface Coalescing<Request, Result> {

@@ -1,6 +1,6 @@
 import { type AnyElysia, Elysia } from "elysia";
-import type { Database } from "./database.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Database } from "../store/database.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** One dependency without which the service cannot serve. */
 export interface ReadinessCheck {
