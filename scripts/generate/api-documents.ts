@@ -1,4 +1,5 @@
 import * as fraud from "../../apps/fraud/src/server.ts";
+import * as ingest from "../../apps/ingest/src/server.ts";
 import * as ledger from "../../apps/ledger/src/server.ts";
 import * as notifier from "../../apps/notifier/src/server.ts";
 import * as payment from "../../apps/payment/src/server.ts";
@@ -9,6 +10,7 @@ import { buildInert } from "./inert.ts";
 /** Each app's public server, built on stand-ins: only its routes are read. */
 const servers = {
   fraud: () => buildInert(fraud.createServer),
+  ingest: () => buildInert(ingest.createServer),
   ledger: () => buildInert(ledger.createServer),
   notifier: () => buildInert(notifier.createServer),
   payment: () => buildInert(payment.createServer),

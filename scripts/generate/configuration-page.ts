@@ -1,5 +1,6 @@
 import type { TObject, TSchema } from "@sinclair/typebox";
 import { fraudSettings } from "../../apps/fraud/src/config.ts";
+import { ingestSettings } from "../../apps/ingest/src/config.ts";
 import { ledgerSettings } from "../../apps/ledger/src/config.ts";
 import { notifierSettings } from "../../apps/notifier/src/config.ts";
 import { paymentSettings } from "../../apps/payment/src/config.ts";
@@ -12,6 +13,7 @@ const settingsOf: Readonly<Record<string, TObject>> = {
   notifier: notifierSettings,
   tenant: tenantSettings,
   fraud: fraudSettings,
+  ingest: ingestSettings,
 };
 
 /** `docs/configuration.md` and each app's `.env.example`, from the settings the apps read. */

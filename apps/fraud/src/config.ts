@@ -1,9 +1,15 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
+import {
+  busSettings,
+  databaseSettings,
+  serviceSettings,
+  setting,
+} from "@payflow/service-kit/process/config.ts";
 import { Type } from "@sinclair/typebox";
 
 /** Everything fraud reads from its environment. */
 export const fraudSettings = Type.Object({
   ...serviceSettings,
+  ...databaseSettings,
   ...busSettings,
   VELOCITY_WINDOW_SECONDS: setting.integer("The default policy's window for velocity_check.", 60, {
     minimum: 1,

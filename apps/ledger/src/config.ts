@@ -1,9 +1,15 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
+import {
+  busSettings,
+  databaseSettings,
+  serviceSettings,
+  setting,
+} from "@payflow/service-kit/process/config.ts";
 import { Type } from "@sinclair/typebox";
 
 /** Everything the ledger reads from its environment. */
 export const ledgerSettings = Type.Object({
   ...serviceSettings,
+  ...databaseSettings,
   ...busSettings,
   PAYMENT_SERVICE_URL: setting.url(
     "The payment app's internal base URL, which reconciliation reads.",

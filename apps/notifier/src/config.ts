@@ -1,9 +1,15 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
+import {
+  busSettings,
+  databaseSettings,
+  serviceSettings,
+  setting,
+} from "@payflow/service-kit/process/config.ts";
 import { Type } from "@sinclair/typebox";
 
 /** Everything the notifier reads from its environment. */
 export const notifierSettings = Type.Object({
   ...serviceSettings,
+  ...databaseSettings,
   ...busSettings,
   WEBHOOK_ENCRYPTION_KEY: setting.secret("Signing secrets are encrypted with a key derived from it.", 32),
   WEBHOOK_PREVIOUS_ENCRYPTION_KEYS: setting.optional(

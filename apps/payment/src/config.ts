@@ -1,9 +1,15 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
+import {
+  busSettings,
+  databaseSettings,
+  serviceSettings,
+  setting,
+} from "@payflow/service-kit/process/config.ts";
 import { type Static, Type } from "@sinclair/typebox";
 
 /** What payment reads from its environment. */
 export const paymentSettings = Type.Object({
   ...serviceSettings,
+  ...databaseSettings,
   ...busSettings,
   FRAUD_SERVICE_URL: setting.url("The fraud app's internal base URL.", "http://127.0.0.1:4004"),
   FRAUD_TIMEOUT_MS: setting.milliseconds("A payment not scored by then follows the tenant's fail mode.", 250),

@@ -1,8 +1,14 @@
-import { busSettings, serviceSettings, setting } from "@payflow/service-kit/process/config.ts";
+import {
+  busSettings,
+  databaseSettings,
+  serviceSettings,
+  setting,
+} from "@payflow/service-kit/process/config.ts";
 import { type Static, Type } from "@sinclair/typebox";
 
 export const tenantSettings = Type.Object({
   ...serviceSettings,
+  ...databaseSettings,
   ...busSettings,
   NOTIFIER_SERVICE_URL: setting.url("The notifier app's internal base URL.", "http://127.0.0.1:4002"),
   API_KEY_SECRET: setting.secret("Keys are stored as HMAC under this secret; losing it ends every key.", 32),

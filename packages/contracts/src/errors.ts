@@ -87,6 +87,16 @@ export const errorCodes = {
     title: "The content type is not supported",
     description: "Send `Content-Type: application/json`.",
   },
+  event_conflict: {
+    status: 409,
+    title: "The event's id was used for another event",
+    description: "Send the same event again, or a new one under an id of its own.",
+  },
+  too_many_merchants: {
+    status: 422,
+    title: "The tenant has as many merchants as it may have",
+    description: "Send events of merchants already known, or ask the platform's owner for more.",
+  },
   amount_over_limit: {
     status: 422,
     title: "The amount is over the tenant's maximum",
@@ -111,6 +121,11 @@ export const errorCodes = {
     status: 429,
     title: "Too many requests",
     description: "Wait for `Retry-After`; `RateLimit` says what is left.",
+  },
+  allowance_exhausted: {
+    status: 429,
+    title: "The month's events are used up",
+    description: "Wait for `Retry-After`, which is the next month, or ask the platform's owner for more.",
   },
   internal_error: {
     status: 500,

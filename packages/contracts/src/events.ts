@@ -162,6 +162,7 @@ export const consumerGroups = {
     ],
   },
   fraud: { app: "fraud", topics: ["payment.created", "payment.authorized", "payment.settled"] },
+  ingest: { app: "ingest", topics: ["payment.settled", "refund.settled"] },
 } as const satisfies Record<string, { app: App; topics: readonly Topic[] }>;
 
 export type ConsumerGroup = keyof typeof consumerGroups;

@@ -16,8 +16,8 @@ export interface Platform {
   readonly databases: readonly DatabaseDefinition[];
 }
 
-// Places are part of the public contract; 5 is the ingest node's.
-const appNames = ["payment", "ledger", "notifier", "tenant", "fraud"];
+// Places are part of the public contract.
+const appNames = ["payment", "ledger", "notifier", "tenant", "fraud", "ingest"];
 
 export const platform: Platform = {
   apps: appNames.map((name, place) => ({

@@ -49,7 +49,6 @@ export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: numb
     PORT: `${ports.public(app)}`,
     INTERNAL_PORT: `${ports.internal(app)}`,
     REPLICA_PORT: `${ports.replica(app, replica)}`,
-    DATABASE_URL: databaseUrl(wiring, app.name, "service"),
     REDIS_URL: cacheRedisUrl(wiring),
     DURABLE_REDIS_URL: durableRedisUrl(wiring),
     EVENT_BUS: "redis",
@@ -57,6 +56,9 @@ export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: numb
     INTERNAL_SERVICE_SECRET: secrets.internalServiceSecret,
     ADMIN_TOKEN: secrets.adminToken,
     ...Object.fromEntries(serviceUrls),
+    ...(platform.databases.some((one) => one.name === app.name)
+      ? { DATABASE_URL: databaseUrl(wiring, app.name, "service") }
+      : {}),
     ...ownSettings(wiring, app),
   };
 }

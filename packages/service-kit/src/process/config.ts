@@ -73,8 +73,6 @@ export const serviceSettings = {
     ),
   ),
   HOST: setting.text("The address to listen on.", "127.0.0.1"),
-  DATABASE_URL: setting.postgresUrl("PostgreSQL, as the service's own role."),
-  DATABASE_POOL: setting.integer("Connections to PostgreSQL at most.", 8, { minimum: 2, maximum: 200 }),
   REDIS_URL: setting.redisUrl("The cache Redis."),
   INTERNAL_SERVICE_SECRET: setting.secret(
     "Shared by this installation's services; the value of x-internal-token.",
@@ -92,13 +90,19 @@ export const serviceSettings = {
   ),
 };
 
+/** What services with a database of their own read besides. */
+export const databaseSettings = {
+  DATABASE_URL: setting.postgresUrl("PostgreSQL, as the service's own role."),
+  DATABASE_POOL: setting.integer("Connections to PostgreSQL at most.", 8, { minimum: 2, maximum: 200 }),
+};
+
 /** What services on the event bus read besides. */
 export const busSettings = {
   EVENT_BUS: setting.choice(["redis", "kafka"], "Which event bus this installation uses.", "redis"),
   DURABLE_REDIS_URL: setting.redisUrl("The durable Redis, which carries the bus."),
   INSTALLED_APPS: setting.text(
     "The apps of this installation, by comma; their consumer groups are declared on the bus.",
-    "tenant,payment,fraud,ledger,notifier",
+    "tenant,payment,fraud,ledger,notifier,ingest",
     { pattern: `^ *(${apps.join("|")}) *(, *(${apps.join("|")}) *)*$` },
   ),
 };

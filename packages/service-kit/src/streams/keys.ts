@@ -1,0 +1,57 @@
+export type StreamKeys = ReturnType<typeof streamKeys>;
+
+/**
+ * The names of everything the event streams keep in Redis; public, described in docs/guides/event-streams.md.
+ * What stands between braces decides the slot of a Redis Cluster: a partition's keys lie together, and so do
+ * a tenant's, so that one script can change them as one step.
+ */
+export function streamKeys(prefix: string) {
+  const of = (partition: number, name: string) => `${prefix}:{${partition}}:${name}`;
+  const shared = (name: string) => `${prefix}:{shared}:${name}`;
+  const ofTenant = (tenantId: string, name: string) => `${prefix}:{${tenantId}}:${name}`;
+  return {
+    /** Stream: the partition's events. */
+    events: (partition: number) => of(partition, "events"),
+    /** Hash: `tenant/mode/merchant` -> the last sequence number given to it. */
+    sequences: (partition: number) => of(partition, "sequences"),
+    /** Begins the names of the ids that are remembered. */
+    seen: (partition: number) => of(partition, "seen"),
+    /** Hash: `tenant/mode` -> events stored in this month, written as 2026-11. */
+    usage: (partition: number, month: string) => of(partition, `usage:${month}`),
+    /** Hash: `tenant/mode` -> a group's acknowledged events. */
+    exported: (partition: number, group: string) => of(partition, `exported:${group}`),
+    /** Text: fence, end in milliseconds and holder of a group's lease of the partition. */
+    lease: (partition: number, group: string) => of(partition, `lease:${group}`),
+    /** Hash: entry id -> what is known of its failures in a group. */
+    failures: (partition: number, group: string) => of(partition, `failures:${group}`),
+    /** Stream: entries that a group could not handle. */
+    dead: (partition: number) => of(partition, "dead"),
+    /** Stream: a tenant's entries that wait for the tenant's own target in a group. */
+    parked: (partition: number, group: string, tenantId: string) =>
+      of(partition, `parked:${group}:${tenantId}`),
+    /** Hash: what was decided when the streams were made, such as their number. */
+    plan: () => shared("plan"),
+    /** Hash: group -> its place in the registry, as JSON. */
+    groups: () => shared("groups"),
+    /** Sorted set: the replicas that read for a group, by the end of their membership. */
+    members: (group: string) => shared(`members:${group}`),
+    /** Hash: exporter -> its settings, as JSON. */
+    exporters: () => shared("exporters"),
+    /** Set: the merchants of a tenant. */
+    merchants: (tenantId: string) => ofTenant(tenantId, "merchants"),
+    /** Hash: what a tenant has taken of its allowance of a month. */
+    allowance: (tenantId: string, month: string) => ofTenant(tenantId, `allowance:${month}`),
+    /** Begins the names of what is known of a tenant's processors. */
+    insights: (tenantId: string) => ofTenant(tenantId, "insights"),
+  };
+}
+
+/** The key of a merchant's order: its events have one partition and one sequence. */
+export function merchantKey(tenantId: string, mode: string, merchant: string): string {
+  return `${tenantId}/${mode}/${merchant}`;
+}
+
+/** The partition of a merchant: CRC-32 of its key's UTF-8 bytes, the same in every process and version. */
+export function partitionOf(key: string, partitions: number): number {
+  return Bun.hash.crc32(key) % partitions;
+}
