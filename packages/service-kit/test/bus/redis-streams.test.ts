@@ -181,6 +181,29 @@ test("a reader whose lease went to another stores no position", async () => {
   await eventually(async () => (await position()) !== "0-0");
 });
 
+test("what is remembered of failures is forgotten once they are passed, however many there were", async () => {
+  const bus = await open();
+  const [key = ""] = testKeys(1);
+  const partition = partitionOf(key);
+  const failures = keys.failures("ledger", topic, partition);
+  // More than one commit looks at: as a long series of bad days leaves them.
+  const old = Array.from({ length: 6_000 }, (_, index) => [`1000-${index}`, "{}"]);
+  await redis.hset(failures, ...old.flat());
+  await redis.hset(failures, "99999999999999-0", "{}");
+  const { events } = await record(bus, "ledger", [topic]);
+  for (let sequence = 1; sequence <= 8; sequence += 1) {
+    for (let bad = 0; bad < 3; bad += 1) {
+      await redis.xadd(keys.stream(topic, partition), "*", "event", "not an envelope");
+    }
+    await bus.publish(topic, [testEvent(topic, key, sequence)]);
+    await eventually(() => events.length >= sequence);
+  }
+  await eventually(async () => (await bus.lag("ledger")).events === 0);
+  expect(await redis.xlen(keys.deadLetters(topic))).toBe(24);
+  // What stands after the position is still needed.
+  await eventually(async () => (await redis.hkeys(failures)).join() === "99999999999999-0");
+});
+
 test("a joining replica gets a partition only after the batch under way, and no event twice", async () => {
   const [first, second] = await Promise.all([open(), open()]);
   const held = Promise.withResolvers<void>();

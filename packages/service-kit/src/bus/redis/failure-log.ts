@@ -6,7 +6,10 @@ import { deadLetterFields } from "./dead-letters.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 
-/** Longer than any deployment takes to finish a partition's failing entries. */
+/**
+ * Longer than any deployment takes to finish a partition's failing entries. What is finished is forgotten
+ * with the commit of its position; this is for a partition that nobody reads any more.
+ */
 const keptMs = 7 * 24 * 3_600_000;
 
 interface FailureLogOptions {

@@ -23,7 +23,7 @@ export function busKeys(prefix: string) {
     leases: (group: string, topic: Topic) => `${prefix}:leases:${group}:${topic}`,
     /** Sorted set of the replicas that read a topic for a group, by the end of their membership. */
     members: (group: string, topic: Topic) => `${prefix}:members:${group}:${topic}`,
-    /** Hash: entry id -> what is known of its failures. */
+    /** Hash: entry id -> what is known of its failures, for entries after the group's position. */
     failures: (group: string, topic: Topic, partition: number) =>
       `${prefix}:failures:${group}:${topic}:${partition}`,
     /** Channel that tells readers of new entries. */

@@ -247,9 +247,13 @@ export class TopicReader {
     const { redis, keys, subscription, member } = this.#options;
     const values = waiting.flatMap((held) => [held.partition, held.fence, held.position, held.entriesRead]);
     const positions = waiting.map((held) => held.position);
+    const stores = waiting.flatMap((held) => [
+      this.#stream(held),
+      keys.failures(subscription.group, this.topic, held.partition),
+    ]);
     const reply = await redis.busCommit(
-      waiting.length + 1,
-      ...[keys.leases(subscription.group, this.topic), ...waiting.map((held) => this.#stream(held))],
+      stores.length + 1,
+      ...[keys.leases(subscription.group, this.topic), ...stores],
       ...[subscription.group, member, ...values],
     );
     for (const [index, held] of waiting.entries()) {

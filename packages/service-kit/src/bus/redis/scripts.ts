@@ -95,21 +95,48 @@ const release = `#!lua flags=allow-oom
   redis.call('PUBLISH', ARGV[2], '')
   return 1`;
 
+const orderFunctions = `
+  local function before(a, b)
+    local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
+    local bms, bseq = string.match(b, '^(%d+)-(%d+)$')
+    if ams ~= bms then return tonumber(ams) < tonumber(bms) end
+    return tonumber(aseq) < tonumber(bseq)
+  end`;
+
 /**
- * Keys: leases, then a stream per partition. Arguments: group, member, then partition, fence, position and
- * entries read per stream. Returns 1 for each position that was stored, 0 where the lease or the group is
- * gone.
+ * Keys: leases, then a stream and its failures per partition. Arguments: group, member, then partition,
+ * fence, position and entries read per stream. Forgets the failures of what the position has passed, a
+ * bounded number at a time: more than a batch may have, so that none are left in the long run. Returns 1 for
+ * each position that was stored, 0 where the lease or the group is gone.
  */
 const commit = `#!lua flags=allow-oom
   ${leaseFunctions}
+  ${orderFunctions}
+  local function forget(failures, position)
+    if redis.call('EXISTS', failures) == 0 then return end
+    local cursor, looked = '0', 0
+    repeat
+      local found = redis.call('HSCAN', failures, cursor, 'COUNT', 500)
+      local passed = {}
+      for i = 1, #found[2], 2 do
+        if not before(position, found[2][i]) then passed[#passed + 1] = found[2][i] end
+      end
+      if #passed > 0 then redis.call('HDEL', failures, unpack(passed)) end
+      cursor, looked = found[1], looked + #found[2] / 2
+    until cursor == '0' or looked >= 2000
+  end
   local reply = {}
-  for i = 2, #KEYS do
-    local at = 3 + (i - 2) * 4
+  for i = 2, #KEYS, 2 do
+    local one = i / 2
+    local at = 4 * one - 1
     local fence, _, holder = lease(KEYS[1], ARGV[at])
-    reply[i - 1] = 0
+    reply[one] = 0
     if holder == ARGV[2] and fence == tonumber(ARGV[at + 1]) then
       local done = redis.pcall('XGROUP', 'SETID', KEYS[i], ARGV[1], ARGV[at + 2], 'ENTRIESREAD', ARGV[at + 3])
-      if not done.err then reply[i - 1] = 1 end
+      if not done.err then
+        reply[one] = 1
+        forget(KEYS[i + 1], ARGV[at + 2])
+      end
     end
   end
   return reply`;
@@ -151,12 +178,7 @@ const redrive = `
  * how many entries.
  */
 const trim = `#!lua flags=allow-oom
-  local function before(a, b)
-    local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
-    local bms, bseq = string.match(b, '^(%d+)-(%d+)$')
-    if ams ~= bms then return tonumber(ams) < tonumber(bms) end
-    return tonumber(aseq) < tonumber(bseq)
-  end
+  ${orderFunctions}
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local function cut(stream, id) return redis.call('XTRIM', stream, 'MINID', '~', id, 'LIMIT', ARGV[1]) end
