@@ -85,7 +85,8 @@ test("a key's partition never changes", () => {
 });
 
 test("trimming keeps what the slowest declared group has not acknowledged", async () => {
-  const bus = await open();
+  const installedApps = ["ledger", "fraud", "notifier"];
+  const bus = await open({ installedApps });
   const events = testEvents(topic, testKeys(200), 20);
   for (let at = 0; at < events.length; at += 1_000) await bus.publish(topic, events.slice(at, at + 1_000));
   const ledger = await record(bus, "ledger", [topic]);
@@ -93,7 +94,7 @@ test("trimming keeps what the slowest declared group has not acknowledged", asyn
   await eventually(() => ledger.events.length >= events.length && fraud.events.length >= events.length);
   // The notifier's group has read nothing: all stays for it, through several rounds of trimming.
   await eventually(async () => (await bus.lag("ledger")).events === 0);
-  const second = await open();
+  const second = await open({ installedApps });
   expect(await storedEntries()).toBe(events.length);
   const notifier = await record(second, "notifier", [topic]);
   await eventually(() => notifier.events.length >= events.length);
