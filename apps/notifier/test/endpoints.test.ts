@@ -194,6 +194,7 @@ test("a rotation shows the new secret and when the old one ends", async () => {
   const endsInMs = Date.parse(rotated.body.previous_expires_at) - Date.now();
   expect(endsInMs).toBeGreaterThan(590_000);
   expect(endsInMs).toBeLessThan(610_000);
+  expect((await notifier.call(owner, "POST", path)).status).toBe(200);
   for (const overlap_seconds of [-1, 1.5, 604_801, "600"]) {
     expect((await notifier.call(owner, "POST", path, { overlap_seconds })).status).toBe(400);
   }

@@ -195,6 +195,7 @@ describe("rotating a key", () => {
     for (const body of [{}, { overlap_seconds: -1 }, { overlap_seconds: 1e9 }, { overlap_seconds: "5" }]) {
       expect((await rotate(body)).body.code).toBe("invalid_request");
     }
+    expect((await rotate(undefined)).body.errors).toMatchObject([{ pointer: "/overlap_seconds" }]);
     const narrow = await make(api_key, { scopes: ["keys:write"] });
     expect((await rotate({ overlap_seconds: 0 }, narrow.api_key)).body.code).toBe("insufficient_scope");
     await until(made.api_key, 401);

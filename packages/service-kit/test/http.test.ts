@@ -57,6 +57,10 @@ function createApp() {
         { additionalProperties: false },
       ),
     })
+    .post("/things/:id/turn", ({ body }) => ({ degrees: body.degrees ?? 90 }), {
+      access: "tenant",
+      body: Type.Object({ degrees: Type.Optional(Type.Integer()) }, { additionalProperties: false }),
+    })
     .get("/ledger", () => ({}), { access: "ledger:read" })
     .get(
       "/broken",
@@ -168,6 +172,15 @@ describe("every route", () => {
     expect(pointers).toEqual(["/amount", "/colour", "/metadata/a"]);
   });
 
+  test("no body is one without fields: taken where none is required, told what is missing elsewhere", async () => {
+    const turned = await call("POST", "/things/1/turn", { key: "good" });
+    expect([turned.status, turned.body]).toEqual([200, { degrees: 90 }]);
+    expect((await call("POST", "/things/1/turn", { key: "good", body: "[]" })).status).toBe(400);
+    expect((await call("POST", "/things/1/turn", { key: "good", body: "null" })).status).toBe(400);
+    const refused = await call("POST", "/things", { key: "good" });
+    expect(refused.body.errors).toEqual([{ pointer: "/amount", message: "Expected required property" }]);
+  });
+
   test("an escaped pair of surrogates is a character like any other", async () => {
     const body = '{"amount":1,"metadata":{"\\ud83d\\ude00":"\\\\ud800"}}';
     expect((await call("POST", "/things", { key: "good", body })).status).toBe(201);
@@ -196,12 +209,17 @@ describe("every route", () => {
     const document = (await call("GET", "/openapi.json")).body as {
       paths: Record<
         string,
-        Record<string, { "x-scope"?: string; requestBody?: { content: object }; responses: object }>
+        Record<
+          string,
+          { "x-scope"?: string; requestBody?: { required: boolean; content: object }; responses: object }
+        >
       >;
     };
     const post = document.paths["/things"]?.post;
     expect(post?.["x-scope"]).toBe("payments:write");
     expect(Object.keys(post?.requestBody?.content ?? {})).toEqual(["application/json"]);
+    expect(post?.requestBody?.required).toBe(true);
+    expect(document.paths["/things/{id}/turn"]?.post?.requestBody?.required).toBe(false);
     expect(Object.keys(post?.responses ?? {})).toEqual(
       expect.arrayContaining(["201", "400", "401", "403", "413", "415", "429"]),
     );

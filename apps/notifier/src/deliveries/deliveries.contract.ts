@@ -7,7 +7,7 @@ import { deliveryStatuses } from "./delivery.ts";
 const Id = Type.String({ minLength: 1, maxLength: 100 });
 
 /** Of a route that takes nothing: no body, or an empty object. */
-export const NoBody = Type.Optional(Type.Object({}, { additionalProperties: false }));
+export const NoBody = Type.Object({}, { additionalProperties: false });
 
 export const ListDeliveriesQuery = Type.Object(
   {

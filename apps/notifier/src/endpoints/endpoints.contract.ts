@@ -58,7 +58,7 @@ export const RotateSecretBody = Type.Object(
 export type RotateSecretBody = Static<typeof RotateSecretBody>;
 
 /** Of a route that takes nothing: no body, or an empty object. */
-export const NoBody = Type.Optional(Type.Object({}, { additionalProperties: false }));
+export const NoBody = Type.Object({}, { additionalProperties: false });
 
 export const ListEndpointsQuery = Type.Object(pageQuery, strict);
 export type ListEndpointsQuery = Static<typeof ListEndpointsQuery>;

@@ -37,11 +37,11 @@ export const operationRoutes = (http: Http, deps: Operate) =>
     .routes("operations")
     .post(
       "/payments/:id/capture",
-      (asked) => answer(deps, asked, "capture", asked.body ?? {}, captureFields, asked.body?.amount),
+      (asked) => answer(deps, asked, "capture", asked.body, captureFields, asked.body.amount),
       {
         access: "payments:write",
         params: Params,
-        body: Type.Optional(CaptureBody),
+        body: CaptureBody,
         detail: operation({
           summary: "Capture an authorized payment, in full or in part",
           description: "Happens once; what is not captured is released.",
@@ -51,10 +51,10 @@ export const operationRoutes = (http: Http, deps: Operate) =>
         }),
       },
     )
-    .post("/payments/:id/void", (asked) => answer(deps, asked, "void", asked.body ?? {}, voidFields), {
+    .post("/payments/:id/void", (asked) => answer(deps, asked, "void", asked.body, voidFields), {
       access: "payments:write",
       params: Params,
-      body: Type.Optional(VoidBody),
+      body: VoidBody,
       detail: operation({
         summary: "Release an authorized payment without capturing it",
         responses,

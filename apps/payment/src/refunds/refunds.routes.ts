@@ -25,16 +25,15 @@ export const refundRoutes = (http: Http, deps: CreateRefund & ReadRefunds) =>
         // By the id and not as it was written: an escaped spelling of the same path is the same request.
         const path = `/payments/${params.id}/refunds`;
         const header = request.headers.get("idempotency-key");
-        const refund = body ?? {};
-        const key = requestKey(tenant, path, header, refund, createRefundFields);
+        const key = requestKey(tenant, path, header, body, createRefundFields);
         const isAsync = prefersAsync(request.headers);
-        const made = await createRefund(deps, tenant, { paymentId: params.id, body: refund, key, isAsync });
+        const made = await createRefund(deps, tenant, { paymentId: params.id, body, key, isAsync });
         return answerResponse(made.answer, made.isReplay);
       },
       {
         access: "refunds:write",
         params: Params,
-        body: Type.Optional(CreateRefundBody),
+        body: CreateRefundBody,
         detail: operation({
           summary: "Give captured money back, in full or in part",
           responses: { 201: RefundResponse, 202: RefundResponse },

@@ -48,7 +48,7 @@ export const TenantsResponse = Type.Object({
 });
 
 export const TenantParams = Type.Object({ id: TenantId });
-export const NoBody = Type.Optional(Type.Object({}, strict));
+export const NoBody = Type.Object({}, strict);
 
 export const WebhookBody = Type.Object({ url: Url }, strict);
 export const WebhookResponse = Type.Object({

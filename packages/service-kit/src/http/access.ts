@@ -55,7 +55,7 @@ export function accessControl(options: AccessOptions) {
         // The root's parser left the body unread; its place is taken here.
         const target = context as unknown as { body: unknown; query: Record<string, unknown> };
         if (request.method !== "GET" && request.method !== "HEAD") {
-          target.body = objectOrNothing(await readJson(request, options.bodyLimit));
+          target.body = objectOf(await readJson(request, options.bodyLimit));
         }
         refuseNul(target.query);
         readNumbers(target.query);
@@ -121,10 +121,12 @@ export function bearer(request: Request): string | null {
 }
 
 /**
- * Elysia takes `[]`, null and texts for "no body" where a body may be left out; ours are objects everywhere.
+ * Bodies are objects everywhere. Who sends none has left every field out: where none is required that is a
+ * request like any other, and elsewhere the answer names the fields that are missing.
  */
-function objectOrNothing(body: unknown): unknown {
-  if (body === undefined || (typeof body === "object" && body !== null && !Array.isArray(body))) return body;
+function objectOf(body: unknown): unknown {
+  if (body === undefined) return {};
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
   throw new DomainError("invalid_request", undefined, {
     errors: [{ pointer: "", message: "Expected an object" }],
   });

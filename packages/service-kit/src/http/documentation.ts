@@ -1,6 +1,5 @@
 import { toOpenAPISchema } from "@elysiajs/openapi";
 import { errorCodes } from "@payflow/contracts/errors.ts";
-import { OptionalKind } from "@sinclair/typebox";
 import { type AnyElysia, Elysia } from "elysia";
 import type { Access } from "./access.ts";
 import { docsPage } from "./docs-page.ts";
@@ -98,9 +97,11 @@ const conventions = [
   "Lists have the newest first. While `has_more` is true, ask again with `cursor` set to `next_cursor`.",
 ].join("\n\n");
 
-/** Whether a route takes a body but does well without one. */
+/** Whether a route does without a body: no body is one without fields. */
 function isOptional(body: unknown): boolean {
-  return typeof body === "object" && body !== null && OptionalKind in body;
+  // Bodies are schemas of objects; what they demand stands in these two places.
+  const { required = [], minProperties = 0 } = body as { required?: string[]; minProperties?: number };
+  return required.length === 0 && minProperties === 0;
 }
 
 function complete(
