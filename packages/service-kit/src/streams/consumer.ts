@@ -1,5 +1,8 @@
 import type { StreamEntry } from "./entry.ts";
 
+/** What names an entry and whose it is: all that is kept of one while a consumer still holds it back. */
+export type EntryReference = Pick<StreamEntry, "id" | "tenantId" | "mode">;
+
 /** Ends what a group's replica began on a partition that it held. */
 export type CloseReason = "stopping" | "lost";
 
@@ -13,13 +16,19 @@ export interface HeldPartition {
   /** Given once the lease is lost or the group stops here. */
   readonly signal: AbortSignal;
   /** Marks entries as done, all in one step, and counts them as exported for their tenants. */
-  acknowledge(entries: readonly StreamEntry[]): Promise<void>;
+  acknowledge(entries: readonly EntryReference[]): Promise<void>;
   /** Moves an entry to the dead letters and acknowledges it, in one step. */
   bury(entry: StreamEntry, failure: EntryFailure): Promise<void>;
   /** What is known of earlier tries, by entry id. */
   failures(): Promise<ReadonlyMap<string, EntryFailure>>;
   /** Remembers a try that failed, so that a crash does not start the count anew. */
   recordFailure(entry: StreamEntry, failure: EntryFailure): Promise<void>;
+  /**
+   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text is
+   * the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same text
+   * is sent once and then known by its digest.
+   */
+  step(script: string, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
 }
 
 export interface EntryFailure {
@@ -33,8 +42,9 @@ export interface EntryFailure {
 export interface PartitionConsumer {
   /**
    * Takes the next entries, in order; resolves when it can take more. It acknowledges them then or later;
-   * what it has not acknowledged when it closes is read again by the next holder, in order. When it throws,
-   * it is given the same entries again after a while.
+   * what it has not acknowledged when it closes is read again by the next holder, in order. When this or
+   * `tick` throws, it is closed with "lost", and after a while another one is opened in its place, which is
+   * given all that is not acknowledged from the beginning, in order.
    */
   take(entries: readonly StreamEntry[]): Promise<void>;
   /** Called every `tickMs` between calls of `take`, for what is due by time. */
