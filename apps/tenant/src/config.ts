@@ -27,6 +27,11 @@ export const tenantSettings = Type.Object({
     "Who may register a tenant: anybody, or the holder of the admin token.",
     "open",
   ),
+  OPEN_REGISTRATIONS_PER_MINUTE: setting.integer(
+    "Tenants that anybody may register, all replicas together; the admin token registers without limit.",
+    60,
+    { minimum: 1, maximum: 1_000_000 },
+  ),
   CHANGE_HEARTBEAT_MS: setting.milliseconds(
     "How often changes of keys are published; at 500 and above every service asks for each key.",
     250,

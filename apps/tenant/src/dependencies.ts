@@ -69,6 +69,7 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
     rateLimiter,
     adminToken: config.ADMIN_TOKEN,
     registration: config.TENANT_REGISTRATION,
+    openRegistrationsPerMinute: config.OPEN_REGISTRATIONS_PER_MINUTE,
     transact: transactions(database),
     keys: createApiKeyStore(database),
     secrets,

@@ -10,7 +10,11 @@ import type { GovernTenant } from "./tenants/govern-tenant.ts";
 import { governRoutes, type TenantRoutes, tenantRoutes } from "./tenants/tenants.routes.ts";
 import { type VerificationRoutes, verificationRoutes } from "./verification/verification.routes.ts";
 
-export interface ServerDependencies extends PublicParts, TenantRoutes, GovernTenant, ManageKeys {}
+export interface ServerDependencies
+  extends Omit<PublicParts, "rateLimiter">,
+    TenantRoutes,
+    GovernTenant,
+    ManageKeys {}
 
 /** The public API, not listening yet. */
 export function createServer(deps: ServerDependencies) {

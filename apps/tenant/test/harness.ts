@@ -32,6 +32,7 @@ export function configOf(stores: Stores, settings: Partial<TenantConfig> = {}): 
     API_KEY_SECRET: "secret-of-stored-keys-0123456789abcdefgh",
     API_KEY_SECRET_VERSION: 1,
     TENANT_REGISTRATION: "open",
+    OPEN_REGISTRATIONS_PER_MINUTE: 1_000_000,
     CHANGE_HEARTBEAT_MS: 250,
     LAST_USED_FLUSH_MS: 60_000,
     ...settings,

@@ -1,5 +1,7 @@
+import { holdsAdminToken } from "@payflow/service-kit/http/access.ts";
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
+import { type AdmitRegistration, admitRegistration } from "./admit-registration.ts";
 import { type GovernTenant, listTenants, resumeTenant, setLimits, suspendTenant } from "./govern-tenant.ts";
 import { readTenant } from "./read-tenant.ts";
 import { type RegisterTenant, registerTenant } from "./register-tenant.ts";
@@ -20,9 +22,10 @@ import {
 } from "./tenants.contract.ts";
 import { type UpdateTenant, updateTenant } from "./update-tenant.ts";
 
-export interface TenantRoutes extends RegisterTenant, UpdateTenant, SetWebhook {
+export interface TenantRoutes extends AdmitRegistration, RegisterTenant, UpdateTenant, SetWebhook {
   /** Who may register: anybody, or the holder of the admin token. */
   readonly registration: "open" | "admin";
+  readonly adminToken: string;
 }
 
 export const tenantRoutes = (http: Http, deps: TenantRoutes) =>
@@ -30,7 +33,10 @@ export const tenantRoutes = (http: Http, deps: TenantRoutes) =>
     .routes("tenants")
     .post(
       "/tenants/register",
-      async ({ body, requestId, set }) => {
+      async ({ body, request, requestId, set }) => {
+        // The admin's own registrations take nothing from what is left for the others.
+        const isAdmin = holdsAdminToken(request, deps.adminToken);
+        if (!isAdmin) Object.assign(set.headers, await admitRegistration(deps));
         const { tenant, liveKey, testKey } = await registerTenant(deps, body, requestId);
         set.status = 201;
         return {
@@ -45,7 +51,13 @@ export const tenantRoutes = (http: Http, deps: TenantRoutes) =>
       {
         access: deps.registration === "admin" ? "admin" : "public",
         body: RegisterBody,
-        detail: operation({ summary: "Register a tenant", responses: { 201: RegisterResponse } }),
+        detail: operation({
+          summary: "Register a tenant",
+          description:
+            "Where anybody may register, all callers share one allowance a minute; the admin token is not limited.",
+          responses: { 201: RegisterResponse },
+          problems: ["rate_limited"],
+        }),
       },
     )
     .get("/tenants/me", async ({ tenant }) => toTenant(await readTenant(deps, tenant.tenantId)), {

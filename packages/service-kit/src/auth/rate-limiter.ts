@@ -1,6 +1,5 @@
-import type { TenantLimits } from "@payflow/contracts/access.ts";
 import type { Redis } from "ioredis";
-import type { RateDecision, RateLimiter } from "../http/access.ts";
+import type { Rate, RateDecision, RateLimiter } from "../http/access.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { coalesce } from "../work/coalesce.ts";
 import { rateHeaders, refill, type TokenBucket, waitMs } from "./token-bucket.ts";
@@ -39,7 +38,7 @@ export interface RateLimiterOptions {
 
 /** What this process knows of one tenant's bucket. Times are monotonic milliseconds. */
 interface Share {
-  readonly limits: TenantLimits;
+  readonly limits: Rate;
   /** Tokens taken from the shared bucket ahead of demand, good until `endsAt`. */
   tokens: number;
   endsAt: number;
@@ -70,7 +69,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const redis = options.redis as ScriptedRedis;
   const refusals = options.metrics.counter(
     "payflow_rate_limited_total",
-    "Requests refused for their tenant's rate.",
+    "Requests refused for their tenant's rate, or that of open registration.",
   );
   const shares = new Map<string, Share>();
   let pausedUntil = 0;
@@ -81,7 +80,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     run: (wanted) => leaseTokens(redis, wanted),
   });
 
-  function shareOf(tenantId: string, limits: TenantLimits, now: number): Share {
+  function shareOf(tenantId: string, limits: Rate, now: number): Share {
     const known = shares.get(tenantId);
     if (known !== undefined && isSameRate(known.limits, limits)) return known;
     const share = newShare(limits, now);
@@ -133,7 +132,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   };
 }
 
-function newShare(limits: TenantLimits, now: number): Share {
+function newShare(limits: Rate, now: number): Share {
   return {
     limits,
     tokens: 0,
@@ -204,6 +203,6 @@ function advance(share: Share): number {
   return Math.floor(Math.min(expected, share.limits.requests_per_second / 20, share.limits.burst / 20));
 }
 
-function isSameRate(left: TenantLimits, right: TenantLimits): boolean {
+function isSameRate(left: Rate, right: Rate): boolean {
   return left.requests_per_second === right.requests_per_second && left.burst === right.burst;
 }

@@ -1,3 +1,5 @@
+import type { Rate } from "../http/access.ts";
+
 /** A bucket refilled at a steady rate: `tokens` as of `atMs`, which may be any clock's milliseconds. */
 export interface TokenBucket {
   tokens: number;
@@ -21,11 +23,7 @@ export function waitMs(tokens: number, perSecond: number): number {
  * (draft-ietf-httpapi-ratelimit-headers-09): the quota is the burst, its window the time in which an empty
  * bucket fills up, in whole seconds.
  */
-export function rateHeaders(
-  limits: { readonly requests_per_second: number; readonly burst: number },
-  tokens: number,
-  retryAfterMs?: number,
-): Record<string, string> {
+export function rateHeaders(limits: Rate, tokens: number, retryAfterMs?: number): Record<string, string> {
   const { requests_per_second: perSecond, burst } = limits;
   const left = Math.max(0, Math.min(burst, Math.floor(tokens)));
   const headers: Record<string, string> = {

@@ -15,9 +15,12 @@ export interface Authenticator {
   authenticate(apiKey: string): Promise<Omit<TenantContext, "requestId" | "traceparent">>;
 }
 
-/** Takes one request from a tenant's allowance and tells what to answer. */
+/** How many requests may come, in the long run and at once. */
+export type Rate = Pick<TenantLimits, "requests_per_second" | "burst">;
+
+/** Takes one request from an allowance, a tenant's by its id, and tells what to answer. */
 export interface RateLimiter {
-  take(tenantId: string, limits: TenantLimits): RateDecision | Promise<RateDecision>;
+  take(allowance: string, rate: Rate): RateDecision | Promise<RateDecision>;
 }
 
 export interface RateDecision {
@@ -112,6 +115,12 @@ async function authorizeTenant(
   if (access !== "tenant" && !known.scopes.includes(access)) {
     throw new DomainError("insufficient_scope", `This route needs the scope ${access}.`);
   }
+}
+
+/** Whether the platform's owner asks, on a route that is open to others too. */
+export function holdsAdminToken(request: Request, adminToken: string): boolean {
+  const given = bearer(request);
+  return given !== null && isSameSecret(given, adminToken);
 }
 
 /** The credential of an `Authorization: Bearer` header. */
