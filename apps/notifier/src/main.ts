@@ -75,7 +75,12 @@ await runService(
           rateLimiter: access.rateLimiter,
           adminToken: config.ADMIN_TOKEN,
         }),
-        internalApp: createInternalServer({ ...shared, bus, internalSecret: config.INTERNAL_SERVICE_SECRET }),
+        internalApp: createInternalServer({
+          ...shared,
+          bus,
+          handOver: { messages, onQueued, metrics: counted },
+          internalSecret: config.INTERNAL_SERVICE_SECRET,
+        }),
         readiness: [databaseCheck(database)],
       };
     },

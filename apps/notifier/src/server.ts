@@ -10,6 +10,8 @@ import { type DeliveriesRoutes, deliveriesRoutes } from "./deliveries/deliveries
 import { type EndpointsRoutes, endpointsRoutes } from "./endpoints/endpoints.routes.ts";
 import { internalEndpointsRoutes } from "./endpoints/internal-endpoints.routes.ts";
 import type { PutDefaultEndpoint } from "./endpoints/put-default-endpoint.ts";
+import type { HandOver } from "./messages/hand-over.ts";
+import { internalMessagesRoutes } from "./messages/internal-messages.routes.ts";
 
 /** What whoever receives webhooks must know, shown above the routes. */
 const about = [
@@ -36,13 +38,15 @@ export function createServer(deps: ServerDependencies) {
 
 export interface InternalServerDependencies extends InternalParts, PutDefaultEndpoint {
   readonly bus: EventBus;
+  readonly handOver: HandOver;
 }
 
 /** The internal API, not listening yet. */
-export function createInternalServer({ bus, ...deps }: InternalServerDependencies) {
+export function createInternalServer({ bus, handOver, ...deps }: InternalServerDependencies) {
   const http = createInternalHttp({ service: "notifier", title: "PayFlow notifier, internal", ...deps });
   return http
     .app()
     .use(internalEndpointsRoutes(http, deps))
+    .use(internalMessagesRoutes(http, handOver))
     .use(deadLetterRoutes(http, { bus, group: "notifier" }));
 }

@@ -5,6 +5,7 @@ import { checkEvent, type EventEnvelope } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { consume } from "@payflow/service-kit/bus/consumers.ts";
 import type { Authenticator } from "@payflow/service-kit/http/access.ts";
+import { createInternalHttp } from "@payflow/service-kit/http/server.ts";
 import { connectDatabase, type Database } from "@payflow/service-kit/store/database.ts";
 import { createCursors } from "@payflow/service-kit/store/paging.ts";
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
@@ -14,6 +15,7 @@ import { consumers } from "../src/consumers.ts";
 import { createDeliveriesStore } from "../src/deliveries/deliveries.store.ts";
 import { createEndpointsStore } from "../src/endpoints/endpoints.store.ts";
 import { putDefaultEndpoint } from "../src/endpoints/put-default-endpoint.ts";
+import { internalMessagesRoutes } from "../src/messages/internal-messages.routes.ts";
 import { createMessagesStore } from "../src/messages/messages.store.ts";
 import { createQueueStore } from "../src/queue/queue.store.ts";
 import { webhookMetrics } from "../src/queue/webhook-metrics.ts";
@@ -26,6 +28,7 @@ import { type ProbeEndpoints, probeEndpoints } from "../src/upkeep/probe-endpoin
 import { createUpkeepStore } from "../src/upkeep/upkeep.store.ts";
 
 export const logger = createLogger("notifier-test", "silent");
+const internalSecret = "the internal secret of the notifier's tests";
 const encryptionKey = "an encryption key for tests alone, not for anything else";
 
 export interface Owner {
@@ -103,6 +106,16 @@ export function startReplica(database: Database, options: ReplicaOptions = {}) {
     logger,
     metrics,
   });
+  const internalHttp = createInternalHttp({
+    service: "notifier",
+    title: "PayFlow notifier, internal",
+    internalSecret,
+    logger,
+    metrics,
+  });
+  const internal = internalHttp
+    .app()
+    .use(internalMessagesRoutes(internalHttp, { messages, onQueued: wake, metrics: counted }));
   const upkeep = createUpkeepStore(database.sql);
   const probing: ProbeEndpoints = { upkeep, sender, secrets, metrics: counted, logger, onQueueChanged: wake };
   return {
@@ -135,6 +148,17 @@ export function startReplica(database: Database, options: ReplicaOptions = {}) {
         headers: response.headers,
         body: text === "" ? null : JSON.parse(text),
       };
+    },
+    /** Calls an internal route as another app of the installation. */
+    async callInternal(path: string, body: unknown, token = internalSecret) {
+      const response = await internal.handle(
+        new Request(`http://notifier${path}`, {
+          method: "POST",
+          headers: { "x-internal-token": token, "content-type": "application/json" },
+          body: JSON.stringify(body),
+        }),
+      );
+      return { status: response.status, body: JSON.parse(await response.text()) };
     },
     async stop() {
       await worker?.stop();

@@ -1,4 +1,5 @@
-import { typeidUnboxed } from "typeid-js";
+import { createHash } from "node:crypto";
+import { fromUUIDBytes, typeidUnboxed } from "typeid-js";
 
 /** What each prefix stands for. */
 const idPrefixes = {
@@ -24,6 +25,17 @@ const suffix = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
  */
 export function newId(prefix: IdPrefix): string {
   return typeidUnboxed(prefix);
+}
+
+/**
+ * The same id for the same parts, always: the first 128 bits of their SHA-256 as a UUIDv8 (RFC 9562). For what
+ * has a name of its own outside, so that telling it twice tells it once.
+ */
+export function derivedId(prefix: IdPrefix, parts: readonly string[]): string {
+  const bytes = createHash("sha256").update(JSON.stringify(parts)).digest().subarray(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return fromUUIDBytes(prefix, bytes);
 }
 
 /** Whether the text is a well-formed id of that prefix; it says nothing of existence. */

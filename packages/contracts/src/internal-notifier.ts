@@ -1,6 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
-import type { Mode } from "./access.ts";
-import { Url } from "./fields.ts";
+import { type Mode, ModeSchema } from "./access.ts";
+import { nullable, oneOf, text, Url } from "./fields.ts";
+
+const strict = { additionalProperties: false };
 
 /** What the tenant app asks notifier for: where a tenant's events of one mode go by default. */
 export const DefaultEndpointRequest = Type.Object({ url: Url }, { additionalProperties: false });
@@ -27,3 +29,75 @@ export type DefaultEndpointAnswer = Static<typeof DefaultEndpointAnswer>;
 export function defaultEndpointPath(tenantId: string, mode: Mode): string {
   return `/internal/v1/default-endpoints/${tenantId}/${mode}`;
 }
+
+/** The internal route on which other apps hand over messages for tenants' endpoints; POST. */
+export const messagesPath = "/internal/v1/messages";
+/** Asks which of several events any endpoint wants, so that the others need not be sent at all; POST. */
+export const wantedPath = "/internal/v1/messages/wanted";
+
+/** The most messages one call may carry, and how many bytes its body may have. */
+export const maxMessages = 1_000;
+export const maxMessagesBytes = 4 * 1024 * 1024;
+
+/** Who hands messages over. An event is told once per source, tenant, mode and id. */
+export const messageSources = ["ingest"] as const;
+export type HandedSource = (typeof messageSources)[number];
+
+/** The events that come by this route; endpoints ask for them as for those of the bus. */
+export const handedEvents = [
+  "payment_exhaust.received",
+  "processor.degraded",
+  "processor.recovered",
+] as const;
+export type HandedEvent = (typeof handedEvents)[number];
+
+const TenantId = Type.String({ pattern: "^ten_[0-7][0-9a-hjkmnp-tv-z]{25}$" });
+const HandedEventSchema = oneOf(handedEvents);
+
+/** One message: what a webhook's head says, and in `data` the fields that follow it. */
+export const HandedMessage = Type.Object(
+  {
+    event_id: Type.String({ pattern: "^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$" }),
+    event: HandedEventSchema,
+    tenant_id: TenantId,
+    mode: ModeSchema,
+    sequence: nullable(Type.Integer({ minimum: 1 })),
+    data: Type.Record(Type.String(), Type.Unknown(), { description: "The webhook's own fields." }),
+    request_id: Type.Optional(nullable(text(255, "Of the request that caused it."))),
+    traceparent: Type.Optional(Type.String({ maxLength: 55 })),
+  },
+  strict,
+);
+export type HandedMessage = Static<typeof HandedMessage>;
+
+/** Messages are looked at one by one, so that a wrong one spoils no other; each is a `HandedMessage`. */
+export const MessagesBody = Type.Object(
+  {
+    source: oneOf(messageSources),
+    messages: Type.Array(Type.Unknown(), { minItems: 1, maxItems: maxMessages }),
+  },
+  strict,
+);
+
+/** `queued`: it is, or was, on its way to at least one endpoint. `unwanted`: no endpoint asks for it. */
+export const MessageResult = Type.Object({
+  status: oneOf(["queued", "unwanted", "invalid"]),
+  detail: Type.Optional(Type.String({ description: "What is wrong with an invalid one." })),
+});
+export type MessageResult = Static<typeof MessageResult>;
+
+/** The results in the order of the messages. */
+export const MessagesAnswer = Type.Object({ results: Type.Array(MessageResult) });
+
+export const WantedBody = Type.Object(
+  {
+    events: Type.Array(
+      Type.Object({ tenant_id: TenantId, mode: ModeSchema, event: HandedEventSchema }, strict),
+      { minItems: 1, maxItems: maxMessages },
+    ),
+  },
+  strict,
+);
+
+/** In the order of what was asked. */
+export const WantedAnswer = Type.Object({ wanted: Type.Array(Type.Boolean()) });

@@ -3,7 +3,7 @@ import { newId } from "@payflow/contracts/ids.ts";
 import { isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
 import { retry } from "@payflow/service-kit/work/retry.ts";
 import { type Message, toMessage } from "./message.ts";
-import type { MessagesStore } from "./messages.store.ts";
+import type { MessageSource, MessagesStore } from "./messages.store.ts";
 
 export interface AcceptEvents {
   readonly messages: MessagesStore;
@@ -14,9 +14,21 @@ export interface AcceptEvents {
 /** Queues a delivery of each event for each endpoint that wants it. An event seen before adds nothing. */
 export async function acceptEvents(deps: AcceptEvents, events: readonly EventEnvelope[]): Promise<void> {
   const all = events.map(toMessage).filter((message): message is Message => message !== null);
+  await acceptMessages(deps, "bus", all);
+}
+
+/**
+ * Queues a delivery of each message for each endpoint that wants it, once per source, tenant, mode and event
+ * id. Returns the places, from 0, of the messages that any endpoint wants.
+ */
+export async function acceptMessages(
+  deps: AcceptEvents,
+  source: MessageSource,
+  all: readonly Message[],
+): Promise<ReadonlySet<number>> {
   const matches = all.length === 0 ? [] : await deps.messages.match(all);
   // Most events may concern nobody: then nothing at all is written.
-  if (matches.length === 0) return;
+  if (matches.length === 0) return new Set();
   const places = new Map(
     [...new Set(matches.map((match) => match.place))].map((place, index) => [place, index]),
   );
@@ -26,7 +38,8 @@ export async function acceptEvents(deps: AcceptEvents, events: readonly EventEnv
     place: places.get(match.place) ?? 0,
     endpointId: match.endpointId,
   }));
-  const enqueue = () => deps.messages.enqueue("bus", wanted, deliveries);
+  const enqueue = () => deps.messages.enqueue(source, wanted, deliveries);
   const added = await retry(enqueue, isRetriableTransaction, { firstMs: 5, maxMs: 100, attempts: 6 });
   if (added > 0) deps.onQueued(added);
+  return new Set(places.keys());
 }

@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import type { EventData, EventEnvelope, Topic } from "@payflow/contracts/events.ts";
+import type { HandedMessage } from "@payflow/contracts/internal-notifier.ts";
 
 /** What is told to a tenant's endpoints: the event and the exact text that is signed and sent. */
 export interface Message {
@@ -88,6 +89,27 @@ export function toMessage(event: EventEnvelope): Message | null {
 
 function isWebhookTopic(topic: Topic): topic is WebhookTopic {
   return topic in fields;
+}
+
+/** The message that another app hands over. Its own fields follow the head, and never stand in its place. */
+export function handedMessage(given: HandedMessage): Message {
+  const head = {
+    event: given.event,
+    event_id: given.event_id,
+    sequence: given.sequence,
+    payment_id: null,
+    tenant_id: given.tenant_id,
+    mode: given.mode,
+  };
+  return {
+    tenantId: given.tenant_id,
+    mode: given.mode,
+    eventId: given.event_id,
+    event: given.event,
+    requestId: given.request_id ?? null,
+    traceparent: given.traceparent ?? null,
+    body: JSON.stringify({ ...head, ...given.data, ...head }),
+  };
 }
 
 /** A message that tests one endpoint: sent on demand, or to learn whether a disabled one works again. */

@@ -1,3 +1,4 @@
+import type { HandedSource } from "@payflow/contracts/internal-notifier.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { Message } from "./message.ts";
 
@@ -9,7 +10,7 @@ export interface PlannedDelivery {
 }
 
 /** Who hands messages over; an event is told once per source. */
-export type MessageSource = "bus" | "test";
+export type MessageSource = "bus" | "test" | HandedSource;
 
 export type MessagesStore = ReturnType<typeof createMessagesStore>;
 
@@ -18,7 +19,7 @@ export function createMessagesStore(sql: Sql) {
   return {
     /** Which enabled endpoints want which of the messages. */
     async match(
-      messages: readonly Message[],
+      messages: readonly Pick<Message, "tenantId" | "mode" | "event">[],
     ): Promise<readonly { readonly place: number; readonly endpointId: string }[]> {
       return await sql<{ place: number; endpointId: string }[]>`
         select (m.place - 1)::integer as place, e.id as "endpointId"
