@@ -274,7 +274,7 @@ describe("the default endpoint", () => {
     expect(again).toEqual({ endpoint_id: made.endpoint_id, url: `${url}/2` });
     const read = await notifier.call(owner, "GET", `/webhook-endpoints/${made.endpoint_id}`);
     expect(read.body).toMatchObject({ url: `${url}/2`, is_default: true, enabled: true });
-    expect(read.body.events).toHaveLength(6);
+    expect(read.body.events).toHaveLength(9);
   });
 
   test("is one, however many ask at once", async () => {
@@ -292,7 +292,7 @@ describe("the default endpoint", () => {
     await notifier.putDefault(owner, url);
     const read = await notifier.call(owner, "GET", path);
     expect(read.body.enabled).toBe(true);
-    expect(read.body.events).toHaveLength(6);
+    expect(read.body.events).toHaveLength(9);
   });
 
   test("does not pass the limit of fifty, and refuses an unfit URL", async () => {

@@ -28,8 +28,8 @@ export function newId(prefix: IdPrefix): string {
 }
 
 /**
- * The same id for the same parts, always: the first 128 bits of their SHA-256 as a UUIDv8 (RFC 9562). For what
- * has a name of its own outside, so that telling it twice tells it once.
+ * The same id for the same parts, always: the first 128 bits of their SHA-256 as a UUIDv8 (RFC 9562). For
+ * what has a name of its own outside, so that telling it twice tells it once.
  */
 export function derivedId(prefix: IdPrefix, parts: readonly string[]): string {
   const bytes = createHash("sha256").update(JSON.stringify(parts)).digest().subarray(0, 16);

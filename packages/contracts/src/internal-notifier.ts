@@ -40,7 +40,7 @@ export const maxMessages = 1_000;
 export const maxMessagesBytes = 4 * 1024 * 1024;
 
 /** Who hands messages over. An event is told once per source, tenant, mode and id. */
-export const messageSources = ["ingest"] as const;
+const messageSources = ["ingest"] as const;
 export type HandedSource = (typeof messageSources)[number];
 
 /** The events that come by this route; endpoints ask for them as for those of the bus. */

@@ -2,7 +2,7 @@ import type { WantedBody } from "@payflow/contracts/internal-notifier.ts";
 import type { Static } from "@sinclair/typebox";
 import type { MessagesStore } from "./messages.store.ts";
 
-/** Tells of each tenant's event, in order, whether any of the tenant's endpoints asks for it at this moment. */
+/** Tells of each tenant's event, in order, whether any endpoint of the tenant asks for it at this moment. */
 export async function areWanted(
   deps: { readonly messages: MessagesStore },
   events: Static<typeof WantedBody>["events"],

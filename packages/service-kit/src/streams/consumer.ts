@@ -24,9 +24,9 @@ export interface HeldPartition {
   /** Remembers a try that failed, so that a crash does not start the count anew. */
   recordFailure(entry: StreamEntry, failure: EntryFailure): Promise<void>;
   /**
-   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text is
-   * the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same text
-   * is sent once and then known by its digest.
+   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text
+   * is the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same
+   * text is sent once and then known by its digest.
    */
   step(script: string, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
 }
