@@ -8,7 +8,7 @@ export type CloseReason = "stopping" | "lost";
 
 /**
  * A partition that this replica reads for its group, alone, under a lease. Each method throws `LeaseLost`
- * once another replica reads it, and has changed nothing then.
+ * once another replica reads it, and has changed nothing then. While Redis is away they wait for it.
  */
 export interface HeldPartition {
   readonly number: number;
@@ -23,12 +23,28 @@ export interface HeldPartition {
   failures(): Promise<ReadonlyMap<string, EntryFailure>>;
   /** Remembers a try that failed, so that a crash does not start the count anew. */
   recordFailure(entry: StreamEntry, failure: EntryFailure): Promise<void>;
+  /** Counts and logs an error: of an entry itself, or one that passes by itself. */
+  report(error: unknown, kind: "event" | "transient", entry?: StreamEntry): void;
   /**
-   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text
-   * is the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same
-   * text is sent once and then known by its digest.
+   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text is
+   * the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same text
+   * is sent once and then known by its digest. With `done` the same step marks those entries as done, after
+   * the Lua: only so, since XACK knows nothing of how groups under leases remember what is done. Unlike the
+   * other methods it throws while Redis is away, and may have been done then.
    */
-  step(script: string, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
+  step(
+    script: string,
+    keys: readonly string[],
+    values: readonly (string | number)[],
+    done?: DoneEntries,
+  ): Promise<unknown>;
+}
+
+/** Entries that a step finishes. */
+export interface DoneEntries {
+  readonly entries: readonly EntryReference[];
+  /** Whether they count as exported for their tenants; parked ones do not yet. */
+  readonly isExported: boolean;
 }
 
 export interface EntryFailure {
