@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { eventually } from "@payflow/testkit/eventually.ts";
 import { Elysia } from "elysia";
 import { inTime, listen } from "./listen.ts";
 
@@ -17,19 +18,35 @@ test("an answer in time is passed on as it is, and so is a failure", async () =>
   expect(inTime(request, Promise.reject(new Error("broken")), 1_000)).rejects.toThrow("broken");
 });
 
-test("internal connections end now and then, so that callers find other replicas, and no answer is lost", async () => {
+test("one internal connection ends a second, however little is asked, and public ones never", async () => {
   const app = new Elysia().get("/", () => "here");
   const ends = async (isInternal: boolean) => {
-    const listener = listen(app, { host: "127.0.0.1", port: 0, isInternal });
-    let ended = 0;
-    for (let count = 0; count < 220; count += 1) {
+    let nowMs = 0;
+    const listener = listen(app, { host: "127.0.0.1", port: 0, isInternal }, () => nowMs);
+    const ended: number[] = [];
+    for (nowMs = 400; nowMs <= 4_000; nowMs += 400) {
       const answer = await fetch(`http://127.0.0.1:${listener.port}/`);
       expect(await answer.text()).toBe("here");
-      if (answer.headers.get("connection") === "close") ended += 1;
+      if (answer.headers.get("connection") === "close") ended.push(nowMs);
     }
     await listener.stop();
     return ended;
   };
-  expect(await ends(true)).toBe(4);
-  expect(await ends(false)).toBe(0);
+  expect(await ends(true)).toEqual([1_200, 2_400, 3_600]);
+  expect(await ends(false)).toEqual([]);
+});
+
+test("a caller that keeps one connection is answered by every replica before long", async () => {
+  let nowMs = 0;
+  const serve = (name: string, port: number) =>
+    listen(new Elysia().get("/", name), { host: "127.0.0.1", port, isInternal: true }, () => nowMs);
+  const first = serve("first", 0);
+  const second = serve("second", first.port);
+  const seen = new Set<string>();
+  await eventually(async () => {
+    nowMs += 1_000;
+    seen.add(await (await fetch(`http://127.0.0.1:${first.port}/`)).text());
+    return seen.size === 2;
+  });
+  await Promise.all([first.stop(), second.stop()]);
 });

@@ -18,20 +18,23 @@ const answerLimitMs = 12_000;
 
 /**
  * A connection stays with the replica that the kernel, or the cluster, chose for it, and our services keep
- * few and keep them long. One answer in so many ends its connection, so that the next is chosen anew.
+ * few and keep them long: all of them may lie with one replica while another idles. Once a second, an answer
+ * ends its connection, and the next is chosen anew. A count of answers would be reached late where little is
+ * asked, and choosing more often would meet a replica that hangs more often.
  */
-const answersBetweenChoices = 50;
+const choiceEveryMs = 1_000;
 
 /**
  * Serves an app. The port is shared with the other replicas of this machine: the kernel spreads the
- * connections. `idleTimeout` is in seconds.
+ * connections. `idleTimeout` is in seconds, `now` a steady clock in milliseconds.
  */
 export function listen(
   app: AnyElysia,
   at: { readonly host: string; readonly port: number; readonly isInternal: boolean },
+  now = () => performance.now(),
 ): Listener {
   app.compile();
-  let answers = 0;
+  let nextChoiceMs = now() + choiceEveryMs;
   const server = Bun.serve({
     hostname: at.host,
     port: at.port,
@@ -41,8 +44,9 @@ export function listen(
     maxRequestBodySize: 64 * 1024 * 1024,
     fetch: (request) => {
       const answer = inTime(request, app.fetch(request), answerLimitMs);
-      answers += 1;
-      return at.isInternal && answers % answersBetweenChoices === 0 ? endConnection(answer) : answer;
+      if (!at.isInternal || now() < nextChoiceMs) return answer;
+      nextChoiceMs = now() + choiceEveryMs;
+      return endConnection(answer);
     },
   });
   return { port: server.port ?? at.port, stop: () => server.stop(false) };
