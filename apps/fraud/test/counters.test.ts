@@ -6,6 +6,7 @@ import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
 import { compilePolicy } from "../src/policies/compile-policy.ts";
+import type { Dimension, Rule } from "../src/policies/policy.ts";
 import { type Counted, redisCounters } from "../src/scoring/counters.store.ts";
 import type { Facts } from "../src/scoring/evaluate.ts";
 import { type Happening, seenByModel, windowPolicy } from "./window-model.ts";
@@ -24,6 +25,20 @@ afterAll(async () => {
 });
 
 const noFacts: Facts = { amount: 1, currency: "INR", customer: null, card: null, ip: null };
+
+const counting = (key: Dimension, seconds: number) =>
+  ({
+    kind: "velocity",
+    name: "count",
+    id: "count",
+    key,
+    measure: "count",
+    window_seconds: seconds,
+    limit: 0,
+    mode: "enforce",
+    weight: 0,
+    action: "flag",
+  }) satisfies Rule;
 
 const anyFacts: fc.Arbitrary<Facts> = fc.record({
   amount: fc.oneof(fc.integer({ min: 1, max: 1_000 }), fc.constant(999_999_999_999)),
@@ -134,6 +149,62 @@ test("a key keeps a bounded number of entries, never counts too few, and expires
   const [readings] = await counters.count([payment], false);
   expect(readings?.[measure]?.value).toBeGreaterThanOrEqual(4_501);
   expect(readings?.[measure]?.value).toBeLessThan(4_520);
+});
+
+test("a window with far more batches than a key has entries still forgets what left it", async () => {
+  const windows = [1, 10, 60];
+  const rules = windows.map((seconds): Rule => ({ ...counting("tenant", seconds), id: `${seconds}` }));
+  const policy = compilePolicy({ ...windowPolicy([]), rules });
+  const tenantId = newId("ten");
+  let nowMs = 2_000_000_000_000;
+  const counters = redisCounters(redis, () => nowMs);
+  const count = () => {
+    nowMs += 5;
+    return counters.count(
+      [{ paymentId: newId("pay"), tenantId, mode: "live", facts: noFacts, policy }],
+      false,
+    );
+  };
+  for (let round = 0; round < 200; round += 1) await Promise.all(Array.from({ length: 100 }, count));
+  const [readings] = await count();
+  for (const [measure, seconds] of windows.entries()) {
+    const value = readings?.[measure]?.value;
+    expect(value).toBeGreaterThanOrEqual(seconds * 200);
+    expect(value).toBeLessThanOrEqual(seconds * 200 * (1 + 1 / 64));
+  }
+});
+
+test("keys that are full or over their time all at once are tidied over several batches", async () => {
+  await redis.flushall();
+  const policy = compilePolicy({ ...windowPolicy([]), rules: [counting("customer", 60)] });
+  const tenantId = newId("ten");
+  const nowMs = 2_000_000_000_000;
+  const counters = redisCounters(redis, () => nowMs);
+  const batch = () =>
+    Array.from({ length: 40 }, (_, index): Counted => {
+      const facts = { ...noFacts, customer: `customer ${index}` };
+      return { paymentId: newId("pay"), tenantId, mode: "live", facts, policy };
+    });
+  await counters.count(batch(), false);
+  const keys = (await redis.keys("*")).filter((key) => !key.includes(":payment:"));
+  expect(keys).toHaveLength(40);
+  // Half of them full within the window, half with entries that have left it.
+  for (const [index, key] of keys.entries()) {
+    const from = (nowMs - (index % 2 === 0 ? 50_000 : 100_000)) * 1_000;
+    const entries = Array.from({ length: 4_096 }, (_, entry) => [from + entry * 1_000, `0:${entry}`]);
+    await redis.del(key);
+    await redis.zadd(key, ...entries.flat());
+  }
+  const sizes = () => Promise.all(keys.map((key) => redis.zcard(key)));
+  await counters.count(batch(), false);
+  const once = await sizes();
+  // Four were thinned out, and of none did more than 64 entries leave for their age.
+  expect(once.filter((size) => size < 4_000)).toHaveLength(4);
+  expect(once.filter((size) => size === 4_097 - 64)).toHaveLength(20);
+  for (let rest = 0; rest < 80; rest += 1) await counters.count(batch(), false);
+  const after = await sizes();
+  expect(Math.max(...after)).toBeLessThanOrEqual(4_096);
+  for (const index of after.keys()) if (index % 2 === 1) expect(after[index]).toBeLessThan(200);
 });
 
 test("tenants and modes are counted apart", async () => {

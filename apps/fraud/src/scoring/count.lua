@@ -11,6 +11,8 @@
 -- Types of series: 1 totals, 2 distinct values, 3 failures. How they work: docs/decisions/0004-fraud-windows.md.
 
 local cap, half = 4096, 1000000000
+-- Entries over their time that leave a series at once: more than come, and never so many that others wait.
+local leaving = 64
 local input = cjson.decode(ARGV[1])
 local count = #input.payments
 local now = input.now
@@ -130,20 +132,43 @@ for position, payment in ipairs(input.payments) do
   end
 end
 
-local function thin(key)
-  local older = redis.call('ZRANGE', key, 1, cap / 2)
-  local dropped = {}
-  for index = 1, #older, 2 do dropped[#dropped + 1] = older[index] end
-  redis.call('ZREM', key, unpack(dropped))
+-- Leaves out entries of the older half where what lies between the two beside it is a small part of its age,
+-- as small as frees enough: so every window is right to that part of its length.
+local function thin(series)
+  local older = redis.call('ZRANGE', series.key, 0, cap / 2, 'WITHSCORES')
+  local times = {}
+  for index = 2, #older, 2 do times[index / 2] = tonumber(older[index]) end
+  local part, dropped = 1024, {}
+  repeat
+    part, dropped = part / 2, {}
+    local kept = times[1]
+    for index = 2, #times - 1 do
+      local following = times[index + 1]
+      if (following - kept) * part <= series.at - following then
+        dropped[#dropped + 1] = older[2 * index - 1]
+      else
+        kept = times[index]
+      end
+    end
+  until #dropped >= cap / 8 or part == 1
+  if #dropped > 0 then redis.call('ZREM', series.key, unpack(dropped)) end
 end
+
+-- All of a batch's series may be due at once: some wait for the next batch, each a little above the cap.
+local thinnings = 4
 
 local function trim(series)
   local size = redis.call('ZCARD', series.key)
   -- A handful of old entries costs less than to look for them each time.
   if size <= 8 then return end
   local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
-  if past > 1 then size = size - redis.call('ZREMRANGEBYRANK', series.key, 0, past - 2) end
-  if size > cap then thin(series.key) end
+  if past > 1 then
+    size = size - redis.call('ZREMRANGEBYRANK', series.key, 0, math.min(past - 1, leaving) - 1)
+  end
+  if size > cap and thinnings > 0 then
+    thinnings = thinnings - 1
+    thin(series)
+  end
 end
 
 local function store(series)
@@ -156,8 +181,8 @@ local function store(series)
       trim(series)
     end
   else
-    redis.call('ZREMRANGEBYSCORE', series.key, '-inf', series.at - series.retention)
-    local excess = redis.call('ZCARD', series.key) - cap
+    local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
+    local excess = math.max(redis.call('ZCARD', series.key) - cap, math.min(past, leaving))
     if excess > 0 then redis.call('ZREMRANGEBYRANK', series.key, 0, excess - 1) end
   end
   redis.call('PEXPIRE', series.key, math.ceil(series.retention / 1000) + 1000)

@@ -5,7 +5,8 @@
 -- ARGV[1]: JSON {now, retention, failures: [[payment, time, [series, ...]]]}; times in microseconds, `now` 0
 -- for this server's clock; series are numbered from 1 in the order of KEYS.
 
-local cap = 4096
+-- Of a key's failures, and of those over their time that leave it at once.
+local cap, leaving = 4096, 64
 local input = cjson.decode(ARGV[1])
 local now = input.now
 if now == 0 then
@@ -19,8 +20,8 @@ for _, failure in ipairs(input.failures) do
   for _, index in ipairs(failure[3]) do redis.call('ZADD', KEYS[index], 'NX', at, failure[1]) end
 end
 for _, key in ipairs(KEYS) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - input.retention)
-  local excess = redis.call('ZCARD', key) - cap
+  local past = redis.call('ZCOUNT', key, '-inf', now - input.retention)
+  local excess = math.max(redis.call('ZCARD', key) - cap, math.min(past, leaving))
   if excess > 0 then redis.call('ZREMRANGEBYRANK', key, 0, excess - 1) end
   redis.call('PEXPIRE', key, math.ceil(input.retention / 1000) + 1000)
 end
