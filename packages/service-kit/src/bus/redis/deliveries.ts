@@ -1,5 +1,25 @@
 import { checkEvent, type EventEnvelope } from "@payflow/contracts/events.ts";
-import type { Delivery } from "../batch.ts";
+import { HopelessEntry, type Item } from "../../work/finish-batch.ts";
+
+/** One entry of a partition, as read. */
+export interface Delivery extends Item {
+  readonly envelope: string;
+  /** Null when the envelope could not be read; `problem` says why. */
+  readonly event: EventEnvelope | null;
+  readonly problem?: string;
+}
+
+class UnreadableEvent extends HopelessEntry {
+  override readonly name = "UnreadableEvent";
+}
+
+/** The events of a batch; throws where one cannot be read. */
+export function eventsOf(deliveries: readonly Delivery[]): EventEnvelope[] {
+  return deliveries.map(({ event, problem }) => {
+    if (event === null) throw new UnreadableEvent(problem ?? "the event cannot be read");
+    return event;
+  });
+}
 
 /** A partition's entry in the form of Redis: id, then fields and values in turn. */
 export type Entry = [id: string, fields: string[]];

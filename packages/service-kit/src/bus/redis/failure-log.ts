@@ -1,8 +1,9 @@
 import type { Topic } from "@payflow/contracts/events.ts";
-import { type Delivery, type Failure, type FailureLog, LeaseLost } from "../batch.ts";
+import { type Failure, type FailureLog, LeaseLost } from "../../work/finish-batch.ts";
 import type { Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import { deadLetterFields } from "./dead-letters.ts";
+import type { Delivery } from "./deliveries.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 
@@ -22,7 +23,7 @@ interface FailureLogOptions {
 }
 
 /** The failures of one partition, written only while its lease is held under the same fence. */
-export class RedisFailureLog implements FailureLog {
+export class RedisFailureLog implements FailureLog<Delivery> {
   constructor(
     private readonly options: FailureLogOptions,
     private readonly lease: { readonly partition: number; readonly fence: number },
@@ -50,7 +51,7 @@ export class RedisFailureLog implements FailureLog {
       last_failed_at: failure.lastFailedAt,
       envelope: delivery.envelope,
     });
-    await this.#write(delivery, failure, [keys.deadLetters(topic)], fields);
+    await this.#write(delivery, { ...failure, isBuried: true }, [keys.deadLetters(topic)], fields);
     metrics.deadLetters.inc({ group: subscription.group, topic });
   }
 

@@ -2,12 +2,12 @@ import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
 import { isTransient } from "../../store/database.ts";
 import { isRedisOutage } from "../../store/redis.ts";
 import type { Logger } from "../../telemetry/logging.ts";
+import { finishBatch, LeaseLost } from "../../work/finish-batch.ts";
 import { pause } from "../../work/retry.ts";
 import { Wakeup } from "../../work/wakeup.ts";
-import { type Delivery, finishPartition, LeaseLost } from "../batch.ts";
 import type { BatchTrace, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
-import { type Entry, toDeliveries, toEntries } from "./deliveries.ts";
+import { type Delivery, type Entry, eventsOf, toDeliveries, toEntries } from "./deliveries.ts";
 import { RedisFailureLog } from "./failure-log.ts";
 import type { Held, Holding } from "./holding.ts";
 import type { Keys } from "./keys.ts";
@@ -214,11 +214,11 @@ export class TopicReader {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      const finished = await finishPartition({
-        deliveries,
+      const finished = await finishBatch({
+        items: deliveries,
         signal,
         isTransient,
-        handle: (events) => this.#handle(events),
+        handle: (batch) => this.#handle(eventsOf(batch)),
         failures: new RedisFailureLog(this.#options, held),
         onError: (error, kind, delivery) => this.#failed(error, kind, held.partition, delivery),
       });

@@ -1,15 +1,11 @@
-import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import { type Backoff, backoffMs, pause } from "../work/retry.ts";
+import { type Backoff, backoffMs, pause } from "./retry.ts";
 
 /** One entry of a partition, as read. */
-export interface Delivery {
+export interface Item {
   /** Its place in the partition. */
   readonly position: string;
+  /** Entries of one key are handled in order. */
   readonly key: string;
-  readonly envelope: string;
-  /** Null when the envelope could not be read; `problem` says why. */
-  readonly event: EventEnvelope | null;
-  readonly problem?: string;
 }
 
 /** What is remembered of an entry that failed, so that a crash does not start its tries anew. */
@@ -18,17 +14,19 @@ export interface Failure {
   readonly reason: string;
   readonly firstFailedAt: string;
   readonly lastFailedAt: string;
-  readonly isBuried: boolean;
+  /** Set where a buried entry may be read again. */
+  readonly isBuried?: boolean;
 }
 
 /**
  * Where a partition's failures are kept. Methods throw `LeaseLost` once another replica reads the partition.
  */
-export interface FailureLog {
+export interface FailureLog<I extends Item> {
+  /** By position. */
   load(): Promise<ReadonlyMap<string, Failure>>;
-  record(delivery: Delivery, failure: Failure): Promise<void>;
-  /** Appends the entry to the dead letters and records that. */
-  bury(delivery: Delivery, failure: Failure): Promise<void>;
+  record(item: I, failure: Failure): Promise<void>;
+  /** Appends the entry to the dead letters and remembers that. */
+  bury(item: I, failure: Failure): Promise<void>;
 }
 
 /** The partition is read by another replica now. */
@@ -36,13 +34,18 @@ export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
 
-export interface PartitionWork {
-  readonly deliveries: readonly Delivery[];
-  readonly handle: (events: readonly EventEnvelope[]) => Promise<void>;
-  readonly failures: FailureLog;
+/** An entry that no try can mend: it is buried after the first. */
+export class HopelessEntry extends Error {
+  override readonly name: string = "HopelessEntry";
+}
+
+export interface BatchWork<I extends Item> {
+  readonly items: readonly I[];
+  readonly handle: (items: readonly I[]) => Promise<void>;
+  readonly failures: FailureLog<I>;
   readonly isTransient: (error: unknown) => boolean;
   /** Told of each error: an event's own, or one that passes. */
-  readonly onError: (error: unknown, kind: "event" | "transient", delivery?: Delivery) => void;
+  readonly onError: (error: unknown, kind: "event" | "transient", item?: I) => void;
   readonly signal: AbortSignal;
   readonly backoff?: Backoff;
 }
@@ -58,8 +61,8 @@ const defaultBackoff: Backoff = { firstMs: 100, maxMs: 2_000 };
  * that pass are retried without limit. Returns how many entries from the first on are finished: all, unless
  * the signal was given.
  */
-export async function finishPartition(work: PartitionWork): Promise<number> {
-  const open = new Set(work.deliveries);
+export async function finishBatch<I extends Item>(work: BatchWork<I>): Promise<number> {
+  const open = new Set(work.items);
   let known: ReadonlyMap<string, Failure> | null = null;
   for (let failed = 0, passing = 0; open.size > 0 && !work.signal.aborted; ) {
     try {
@@ -78,36 +81,36 @@ export async function finishPartition(work: PartitionWork): Promise<number> {
       await pause(backoffMs(work.backoff ?? defaultBackoff, passing), work.signal);
     }
   }
-  const firstOpen = work.deliveries.findIndex((delivery) => open.has(delivery));
-  return firstOpen === -1 ? work.deliveries.length : firstOpen;
+  const firstOpen = work.items.findIndex((item) => open.has(item));
+  return firstOpen === -1 ? work.items.length : firstOpen;
 }
 
-async function leaveOutBuried(
-  work: PartitionWork,
-  open: Set<Delivery>,
+async function leaveOutBuried<I extends Item>(
+  work: BatchWork<I>,
+  open: Set<I>,
 ): Promise<ReadonlyMap<string, Failure>> {
   const known = await work.failures.load();
-  for (const delivery of open) if (known.get(delivery.position)?.isBuried) open.delete(delivery);
+  for (const item of open) if (known.get(item.position)?.isBuried) open.delete(item);
   return known;
 }
 
 /** Handles what it can, removing it from `open`, and returns the entries that failed by themselves. */
-async function bisect(
-  work: PartitionWork,
-  open: Set<Delivery>,
-  deliveries: readonly Delivery[],
-): Promise<Map<Delivery, unknown>> {
-  const culprits = new Map<Delivery, unknown>();
+async function bisect<I extends Item>(
+  work: BatchWork<I>,
+  open: Set<I>,
+  items: readonly I[],
+): Promise<Map<I, unknown>> {
+  const culprits = new Map<I, unknown>();
   const blockedKeys = new Set<string>();
-  const attempt = async (part: readonly Delivery[]): Promise<void> => {
-    const batch = part.filter((delivery) => !blockedKeys.has(delivery.key));
+  const attempt = async (part: readonly I[]): Promise<void> => {
+    const batch = part.filter((item) => !blockedKeys.has(item.key));
     const [first] = batch;
     if (first === undefined || work.signal.aborted) return;
     try {
-      await handleDeliveries(work, batch);
-      for (const delivery of batch) open.delete(delivery);
+      await work.handle(batch);
+      for (const item of batch) open.delete(item);
     } catch (error) {
-      if (work.isTransient(error)) throw error;
+      if (error instanceof LeaseLost || work.isTransient(error)) throw error;
       if (batch.length === 1) {
         culprits.set(first, error);
         blockedKeys.add(first.key);
@@ -118,48 +121,33 @@ async function bisect(
       await attempt(batch.slice(middle));
     }
   };
-  await attempt(deliveries);
+  await attempt(items);
   return culprits;
 }
 
-async function handleDeliveries(work: PartitionWork, batch: readonly Delivery[]): Promise<void> {
-  const events: EventEnvelope[] = [];
-  for (const delivery of batch) {
-    if (delivery.event === null) throw new UnreadableEvent(delivery.problem ?? "the event cannot be read");
-    events.push(delivery.event);
-  }
-  await work.handle(events);
-}
-
-/** An entry that no try can make readable. */
-class UnreadableEvent extends Error {
-  override readonly name = "UnreadableEvent";
-}
-
-async function settleCulprits(
-  work: PartitionWork,
-  open: Set<Delivery>,
-  culprits: ReadonlyMap<Delivery, unknown>,
+async function settleCulprits<I extends Item>(
+  work: BatchWork<I>,
+  open: Set<I>,
+  culprits: ReadonlyMap<I, unknown>,
   known: ReadonlyMap<string, Failure>,
 ): Promise<ReadonlyMap<string, Failure>> {
   const failures = new Map(known);
-  for (const [delivery, error] of culprits) {
-    work.onError(error, "event", delivery);
-    const before = failures.get(delivery.position);
+  for (const [item, error] of culprits) {
+    work.onError(error, "event", item);
+    const before = failures.get(item.position);
     const now = new Date().toISOString();
     const failure: Failure = {
       tries: (before?.tries ?? 0) + 1,
       reason: describe(error),
       firstFailedAt: before?.firstFailedAt ?? now,
       lastFailedAt: now,
-      isBuried: false,
     };
-    if (failure.tries >= maxTries || error instanceof UnreadableEvent) {
-      await work.failures.bury(delivery, { ...failure, isBuried: true });
-      open.delete(delivery);
+    if (failure.tries >= maxTries || error instanceof HopelessEntry) {
+      await work.failures.bury(item, failure);
+      open.delete(item);
     } else {
-      await work.failures.record(delivery, failure);
-      failures.set(delivery.position, failure);
+      await work.failures.record(item, failure);
+      failures.set(item.position, failure);
     }
   }
   return failures;
