@@ -39,3 +39,13 @@ export function toStreamEntry(partition: number, [id, fields]: RawEntry): Stream
     event,
   };
 }
+
+/**
+ * The one group that a redriven entry is for, undefined for the others: it is the field `for` behind the
+ * entry's own.
+ */
+export function targetOf([, fields]: RawEntry): string | undefined {
+  const first = 2 * entryFields.length;
+  for (let at = first; at < fields.length; at += 2) if (fields[at] === "for") return fields[at + 1];
+  return undefined;
+}

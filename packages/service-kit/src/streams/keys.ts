@@ -24,8 +24,12 @@ export function streamKeys(prefix: string) {
     lease: (partition: number, group: string) => of(partition, `lease:${group}`),
     /** Hash: entry id -> what is known of its failures in a group. */
     failures: (partition: number, group: string) => of(partition, `failures:${group}`),
+    /** Hash: entry id -> nothing, for entries acknowledged ahead of a group's position; `step` -> the last step. */
+    ahead: (partition: number, group: string) => of(partition, `ahead:${group}`),
     /** Stream: entries that a group could not handle. */
     dead: (partition: number) => of(partition, "dead"),
+    /** Sorted set: a tenant's dead letters in one mode, by their ids with leading zeros. */
+    deadOf: (partition: number, tenantId: string, mode: string) => of(partition, `dead:${tenantId}/${mode}`),
     /** Stream: a tenant's entries that wait for the tenant's own target in a group. */
     parked: (partition: number, group: string, tenantId: string) =>
       of(partition, `parked:${group}:${tenantId}`),

@@ -22,13 +22,15 @@ export class Metrics {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }
 
-  /** A value that goes up and down; `collect` refreshes it at each scrape. */
+  /** A value that goes up and down, shared by name; `collect` refreshes it at each scrape. */
   gauge<L extends string = never>(
     name: string,
     help: string,
     labelNames: readonly L[] = [],
     collect?: (gauge: Gauge<L>) => void | Promise<void>,
   ): Gauge<L> {
+    const known = this.registry.getSingleMetric(name);
+    if (known instanceof Gauge && collect === undefined) return known;
     return new Gauge({
       name,
       help,
