@@ -1,4 +1,4 @@
-import { type AddressRange, isInRanges, parseRange } from "./addresses.ts";
+import { type AddressRange, inRanges, parseRange, sortableAddress } from "./addresses.ts";
 import { type Dimension, type Policy, policyHash, type Rule } from "./policy.ts";
 
 /** What a rule has counted for it. Rules that look at the same thing share one measure. */
@@ -28,6 +28,7 @@ export interface CompiledPolicy {
 export function compilePolicy(policy: Policy): CompiledPolicy {
   const measures: Measure[] = [];
   const known = new Map<string, number>();
+  const addressOf = readingOnce();
   const indexOf = (measure: Measure): number => {
     const name = JSON.stringify(measure);
     const index = known.get(name) ?? measures.push(measure) - 1;
@@ -39,7 +40,7 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
     return {
       rule,
       measure: measure === undefined ? undefined : indexOf(measure),
-      isListed: rule.kind === "list" ? listing(rule.field, rule.values) : undefined,
+      isListed: rule.kind === "list" ? listing(rule.field, rule.values, addressOf) : undefined,
     };
   });
   return { policy, hash: policyHash(policy), measures, rules };
@@ -54,10 +55,28 @@ function measureOf(rule: Rule): Measure | undefined {
   return { kind: rule.measure, ...common };
 }
 
-function listing(field: Dimension, values: readonly string[]): (value: string) => boolean {
+/** Reads an address once for all lists that are asked about it in turn. */
+function readingOnce(): typeof sortableAddress {
+  let last: { readonly text: string; readonly address: string | undefined } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, address: sortableAddress(text) };
+    return last.address;
+  };
+}
+
+function listing(
+  field: Dimension,
+  values: readonly string[],
+  addressOf: typeof sortableAddress,
+): (value: string) => boolean {
   if (field === "ip") {
-    const ranges = values.map(parseRange).filter((range): range is AddressRange => range !== undefined);
-    return (value) => isInRanges(value, ranges);
+    const isIn = inRanges(
+      values.map(parseRange).filter((range): range is AddressRange => range !== undefined),
+    );
+    return (value) => {
+      const address = addressOf(value);
+      return address !== undefined && isIn(address);
+    };
   }
   const listed = new Set(values);
   return (value) => listed.has(value);
