@@ -1,15 +1,25 @@
 import { envelopeSchema, topics } from "@payflow/contracts/events.ts";
+import { processorEvents, processorWebhookSchema } from "@payflow/contracts/processor-events.ts";
+import type { TObject } from "@sinclair/typebox";
 import type { GeneratedFile } from "./generated-file.ts";
 
-/** `docs/events/<topic>.json`: the JSON Schema of every event on the bus. */
+/**
+ * `docs/events/<event>.json`: the JSON Schema of every event on the bus, and of the webhooks that tell of
+ * processors, which come from no bus.
+ */
 export function eventSchemas(): GeneratedFile[] {
-  return topics.map((topic) => {
-    const schema = {
-      $schema: "https://json-schema.org/draft/2020-12/schema",
-      $id: `https://payflow.dev/events/${topic}.json`,
-      title: topic,
-      ...envelopeSchema(topic),
-    };
-    return { path: `docs/events/${topic}.json`, text: `${JSON.stringify(schema, null, 2)}\n` };
-  });
+  return [
+    ...topics.map((topic) => schemaFile(topic, envelopeSchema(topic))),
+    ...processorEvents.map((event) => schemaFile(event, processorWebhookSchema(event))),
+  ];
+}
+
+function schemaFile(name: string, of: TObject): GeneratedFile {
+  const schema = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    $id: `https://payflow.dev/events/${name}.json`,
+    title: name,
+    ...of,
+  };
+  return { path: `docs/events/${name}.json`, text: `${JSON.stringify(schema, null, 2)}\n` };
 }
