@@ -1,5 +1,6 @@
 import type { Sql } from "postgres";
 import { acquireLeases, releaseLeases } from "../store/lease.ts";
+import { evenShare } from "../work/even-share.ts";
 
 export interface ShareOptions {
   readonly sql: Sql;
@@ -53,7 +54,7 @@ export class ShardShare {
     await this.#forgetMembers(rows.filter((row) => !row.is_live).map((row) => row.name));
     const live = rows.filter((row) => row.is_live);
     const members = live.filter((row) => row.name.startsWith(this.#member(""))).map((row) => row.name);
-    const quota = this.#quota(members.sort());
+    const quota = evenShare(shardCount, members, this.#member(holder));
     const holders = new Map(live.map((row) => [row.name, row.holder]));
     const all = Array.from({ length: shardCount }, (_, shard) => shard);
     const mine = all.filter((shard) => holders.get(this.#shard(shard)) === holder);
@@ -97,13 +98,6 @@ export class ShardShare {
     const fences = await acquireLeases(sql, { holder, leaseSeconds, names });
     this.#held = wanted.filter((shard) => fences.has(this.#shard(shard)));
     this.#heldUntilMs = askedAtMs + leaseSeconds * 1_000;
-  }
-
-  #quota(members: readonly string[]): number {
-    const { shardCount, holder } = this.#options;
-    const rank = members.indexOf(this.#member(holder));
-    const count = Math.max(members.length, 1);
-    return Math.floor(shardCount / count) + (rank < shardCount % count ? 1 : 0);
   }
 
   /** Each start of a process is a member of its own, so those that ended are removed. */

@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from "ioredis";
+import { type Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "../telemetry/logging.ts";
 
 /**
@@ -49,4 +49,16 @@ export function isRedisOutage(error: unknown): boolean {
     awayMessages.test(error.message) ||
     (error.name === "ReplyError" && awayReplies.test(error.message))
   );
+}
+
+/** Resolves once connected, or after a second: a Redis that is away delays no start. */
+export function settled(redis: Redis | Cluster): Promise<void> {
+  if (redis.status === "ready") return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, 1_000);
+    redis.once("ready", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

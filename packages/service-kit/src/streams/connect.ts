@@ -48,15 +48,3 @@ export function connectStreams(
 export function isCluster(redis: StreamsRedis): redis is Cluster {
   return redis instanceof Cluster;
 }
-
-/** Resolves once connected, or after a second: a Redis that is away delays no start. */
-export function settled(redis: StreamsRedis): Promise<void> {
-  if (redis.status === "ready") return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, 1_000);
-    redis.once("ready", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}

@@ -1,11 +1,11 @@
 import { newHolder } from "../store/lease.ts";
-import { isRedisOutage } from "../store/redis.ts";
+import { isRedisOutage, settled } from "../store/redis.ts";
 import { leaseMs, leaseRoundMs } from "../store/redis-lease.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { evenShare } from "../work/even-share.ts";
 import { startRounds } from "../work/rounds.ts";
-import { isCluster, type StreamsRedis, settled } from "./connect.ts";
+import { isCluster, type StreamsRedis } from "./connect.ts";
 import type { HeldPartition, PartitionConsumer } from "./consumer.ts";
 import type { StreamKeys } from "./keys.ts";
 import { type Fetch, openFetch } from "./reading/fetch.ts";

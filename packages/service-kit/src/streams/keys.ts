@@ -30,9 +30,17 @@ export function streamKeys(prefix: string) {
     dead: (partition: number) => of(partition, "dead"),
     /** Sorted set: a tenant's dead letters in one mode, by their ids with leading zeros. */
     deadOf: (partition: number, tenantId: string, mode: string) => of(partition, `dead:${tenantId}/${mode}`),
+    /** Text: the id of the last entry that the insights have counted. */
+    insightsPosition: (partition: number) => of(partition, "insights:position"),
+    /** Hash: `tenant/mode` -> what arrived in one minute since 1970. */
+    insightsMinute: (partition: number, minute: number) => of(partition, `insights:${minute}`),
     /** Stream: a tenant's entries that wait for the tenant's own target in a group. */
     parked: (partition: number, group: string, tenantId: string) =>
       of(partition, `parked:${group}:${tenantId}`),
+    /** Hash: `tenant/events` and `tenant/bytes` -> how much of a tenant's is parked in a group. */
+    parkedSizes: (partition: number, group: string) => of(partition, `parked-sizes:${group}`),
+    /** Hash: place of an exporter's files -> the rows of the file being written there, as JSON. */
+    boundaries: (partition: number, group: string) => of(partition, `boundaries:${group}`),
     /** Hash: what was decided when the streams were made, such as their number. */
     plan: () => shared("plan"),
     /** Hash: group -> its place in the registry, as JSON. */
@@ -41,12 +49,20 @@ export function streamKeys(prefix: string) {
     members: (group: string) => shared(`members:${group}`),
     /** Hash: exporter -> its settings, as JSON. */
     exporters: () => shared("exporters"),
+    /** Hash: exporter -> what it waits for, as JSON. */
+    exporterTroubles: () => shared("exporter-troubles"),
+    /** Sorted set: the tenants of which as much is parked as may be, by the end of that knowledge in ms. */
+    fullParkings: () => shared("full-parkings"),
+    /** Text: the first minute since 1970 that is not part of the tenants' figures yet. */
+    insightsRolled: () => shared("insights:rolled"),
+    /** Sorted set: `tenant/mode` with a processor in trouble or a change to tell, by the minute of its judgement. */
+    insightsWatched: () => shared("insights:watched"),
     /** Set: the merchants of a tenant. */
     merchants: (tenantId: string) => ofTenant(tenantId, "merchants"),
     /** Hash: what a tenant has taken of its allowance of a month. */
     allowance: (tenantId: string, month: string) => ofTenant(tenantId, `allowance:${month}`),
-    /** Begins the names of what is known of a tenant's processors. */
-    insights: (tenantId: string) => ofTenant(tenantId, "insights"),
+    /** Hash: a tenant's figures of processors in one mode, by record, and these processors' health. */
+    insights: (tenantId: string, mode: string) => ofTenant(tenantId, `insights:${mode}`),
   };
 }
 

@@ -1,4 +1,5 @@
 import { leaseFunctions } from "../store/redis-lease.ts";
+import { fieldFunction } from "../store/redis-lua.ts";
 import type { StreamsRedis } from "./connect.ts";
 
 /*
@@ -53,9 +54,7 @@ const release = `#!lua flags=allow-oom
  * Redis cannot tell. A group that is absent is made, at the beginning.
  */
 const resume = `#!lua flags=allow-oom
-  local function field(list, name)
-    for i = 1, #list, 2 do if list[i] == name then return list[i + 1] end end
-  end
+  ${fieldFunction}
   local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
   if groups.err then
     redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM', 'ENTRIESREAD', 0)

@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import { connectStreams, type StreamsRedis, settled } from "../../src/streams/connect.ts";
+import { settled } from "../../src/store/redis.ts";
+import { connectStreams, type StreamsRedis } from "../../src/streams/connect.ts";
 import type { HeldPartition } from "../../src/streams/consumer.ts";
 import { eachBatch } from "../../src/streams/each-batch.ts";
 import type { StreamEntry } from "../../src/streams/entry.ts";
@@ -59,7 +60,14 @@ export class StreamSpace {
     await Promise.all(
       entries.map(({ tenantId = testTenant, mode = "live", merchant, sequence }) => {
         const partition = partitionOf(merchantKey(tenantId, mode, merchant), space.partitions);
-        const fields = { tenant: tenantId, mode, merchant, sequence, id: `${merchant}-${sequence}`, event: "{}" };
+        const fields = {
+          tenant: tenantId,
+          mode,
+          merchant,
+          sequence,
+          id: `${merchant}-${sequence}`,
+          event: "{}",
+        };
         return redis.xadd(keys.events(partition), "*", ...Object.entries(fields).flat());
       }),
     );
@@ -109,7 +117,9 @@ export class StreamSpace {
       const found = groups.find((one) => one[one.indexOf("name") + 1] === group);
       const position = found === undefined ? "0-0" : String(found[found.indexOf("last-delivered-id") + 1]);
       count += (await this.redis.xrange(stream, `(${position}`, "+")).length;
-      count -= (await this.redis.hkeys(this.keys.ahead(partition, group))).filter((id) => id !== "step").length;
+      count -= (await this.redis.hkeys(this.keys.ahead(partition, group))).filter(
+        (id) => id !== "step",
+      ).length;
     }
     return count;
   }

@@ -1,6 +1,7 @@
 import { topics } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
-import { isRedisOutage } from "../../store/redis.ts";
+import { isRedisOutage, settled } from "../../store/redis.ts";
+import { leaseMs, leaseRoundMs } from "../../store/redis-lease.ts";
 import type { Logger } from "../../telemetry/logging.ts";
 import { pause } from "../../work/retry.ts";
 import { Wakeup } from "../../work/wakeup.ts";
@@ -24,12 +25,6 @@ export interface MemberOptions {
 }
 
 /**
- * A lease lasts six of the rounds in which it is extended; a killed replica's partitions are free after it.
- */
-const roundMs = 500;
-const leaseMs = 3_000;
-
-/**
  * One replica of a group: it extends its leases, shares partitions evenly with the others and runs the
  * readers.
  */
@@ -50,7 +45,7 @@ export class GroupMember implements RunningSubscription {
   static async join(options: MemberOptions): Promise<GroupMember> {
     const member = new GroupMember(options);
     member.#listen();
-    await Promise.all([connected(options.redis), connected(options.signals)]);
+    await Promise.all([settled(options.redis), settled(options.signals)]);
     await member.#round();
     member.#announce();
     member.#rounds = member.#run();
@@ -80,7 +75,7 @@ export class GroupMember implements RunningSubscription {
 
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      await this.#changed.take().given(roundMs);
+      await this.#changed.take().given(leaseRoundMs);
       if (this.#stopping.signal.aborted) return;
       await this.#round();
     }
@@ -149,16 +144,4 @@ export class GroupMember implements RunningSubscription {
     if (isRedisOutage(error)) this.#options.logger.debug(about, "a group's member waits for Redis");
     else this.#options.logger.error(about, "a group's member could not extend its leases");
   }
-}
-
-/** Resolves once connected, or after a second: a Redis that is away delays no start. */
-function connected(redis: Redis): Promise<void> {
-  if (redis.status === "ready") return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, 1_000);
-    redis.once("ready", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -1,23 +1,18 @@
 import type { Redis } from "ioredis";
+import { leaseFunctions as leaseTexts } from "../../store/redis-lease.ts";
+import { fieldFunction, orderFunctions } from "../../store/redis-lua.ts";
 
 /*
  * Redis runs a script as one step. Those with `allow-oom` work above maxmemory too: they are what brings it
- * down again. A lease is stored as "fence end holder", its end in milliseconds of Redis's own clock. A fence
- * is at least the time of the take-over, so that it differs from those before a loss of Redis's data.
+ * down again.
  */
 
 const leaseFunctions = `
-  local function lease(leases, partition)
-    local value = redis.call('HGET', leases, partition)
-    if not value then return 0, 0, '' end
-    local fence, ends, holder = string.match(value, '^(%d+) (%d+) (.*)$')
-    return tonumber(fence), tonumber(ends), holder
-  end
+  ${leaseTexts}
+  ${fieldFunction}
+  local function lease(leases, partition) return readLease(redis.call('HGET', leases, partition)) end
   local function keep(leases, partition, fence, ends, holder)
-    redis.call('HSET', leases, partition, string.format('%d %d %s', fence, ends, holder))
-  end
-  local function field(list, name)
-    for i = 1, #list, 2 do if list[i] == name then return list[i + 1] end end
+    redis.call('HSET', leases, partition, leaseText(fence, ends, holder))
   end
   local function position(stream, group)
     local groups = redis.pcall('XINFO', 'GROUPS', stream)
@@ -55,8 +50,7 @@ const append = `
 const share = `#!lua flags=allow-oom
   ${leaseFunctions}
   local group, me, lasting = ARGV[1], ARGV[2], tonumber(ARGV[3])
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now = clock()
   redis.call('ZADD', KEYS[1], now + lasting, me)
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
   local members = redis.call('ZRANGE', KEYS[1], 0, -1)
@@ -94,14 +88,6 @@ const release = `#!lua flags=allow-oom
   if ARGV[3] == '1' then redis.call('ZREM', KEYS[1], ARGV[1]) end
   redis.call('PUBLISH', ARGV[2], '')
   return 1`;
-
-const orderFunctions = `
-  local function before(a, b)
-    local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
-    local bms, bseq = string.match(b, '^(%d+)-(%d+)$')
-    if ams ~= bms then return tonumber(ams) < tonumber(bms) end
-    return tonumber(aseq) < tonumber(bseq)
-  end`;
 
 /**
  * Keys: leases, then a stream and its failures per partition. Arguments: group, member, then partition,
@@ -178,9 +164,10 @@ const redrive = `
  * how many entries.
  */
 const trim = `#!lua flags=allow-oom
+  ${leaseTexts}
+  ${fieldFunction}
   ${orderFunctions}
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now = clock()
   local function cut(stream, id) return redis.call('XTRIM', stream, 'MINID', '~', id, 'LIMIT', ARGV[1]) end
   local removed = cut(KEYS[1], string.format('%d-0', now - tonumber(ARGV[2])))
   for i = 2, #KEYS do
@@ -189,12 +176,7 @@ const trim = `#!lua flags=allow-oom
     if not groups.err then
       local positions = {}
       for _, one in ipairs(groups) do
-        local name, id
-        for j = 1, #one, 2 do
-          if one[j] == 'name' then name = one[j + 1] end
-          if one[j] == 'last-delivered-id' then id = one[j + 1] end
-        end
-        positions[name] = id
+        positions[field(one, 'name')] = field(one, 'last-delivered-id')
       end
       if #ARGV == 3 then slowest = string.format('%d-0', now - tonumber(ARGV[3])) end
       for j = 4, #ARGV do
