@@ -154,3 +154,20 @@ test("a key of one mode is never taken for the other's", async () => {
   const { codeOf } = authenticator(async (keys) => keys.map(() => verified()));
   expect(await codeOf(makeApiKey("test"))).toBe("invalid_api_key");
 });
+
+test("a key in memory is told at once, for as long as it may be used without asking, and no longer", async () => {
+  const key = makeApiKey("live");
+  const made = createAuthenticator({
+    ask: async (keys) => keys.map(() => verified()),
+    cache: away,
+    logger: createLogger("test", "silent"),
+    metrics: new Metrics("test"),
+  });
+  closing.push(made.close);
+  expect(made.recall(key)).toBeUndefined();
+  expect(() => made.recall(`${key}0`)).toThrow("invalid_api_key");
+  const known = await made.authenticate(key);
+  expect(made.recall(key)).toEqual(known);
+  // With Redis away nothing but the record's own reading vouches for it, and that for half a second.
+  await eventually(() => made.recall(key) === undefined, { timeoutMs: 1_000 });
+});

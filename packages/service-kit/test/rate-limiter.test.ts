@@ -3,7 +3,7 @@ import { defaultLimits } from "@payflow/contracts/access.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import type { Redis } from "ioredis";
-import { createRateLimiter } from "../src/auth/rate-limiter.ts";
+import { createRateLimiter } from "../src/auth/rates/rate-limiter.ts";
 import { connectRedis } from "../src/store/redis.ts";
 import { createLogger } from "../src/telemetry/logging.ts";
 import { Metrics } from "../src/telemetry/metrics.ts";
@@ -131,5 +131,67 @@ describe("a tenant's rate", () => {
       await Promise.all([replica.take(tenant, limits), other.take(tenant, limits)]);
       return (await connections.at(-1)?.exists(`payflow:rate:${tenant}`)) === 1;
     });
+  });
+});
+
+describe("a rate of events", () => {
+  const eventLimiter = async () => {
+    await limiter();
+    const connection = connections.at(-1);
+    if (connection === undefined) throw new Error("not connected");
+    return createRateLimiter({ redis: connection, metrics: new Metrics("test"), counted: "events" });
+  };
+
+  test("is taken as a whole or not at all, by all replicas from one bucket", async () => {
+    const replicas = [await eventLimiter(), await eventLimiter()];
+    const tenant = newTenant();
+    const limits = limitsOf(1, 1_000);
+    const counts = [400, 400, 150, 400, 30, 15, 7];
+    const decisions = await Promise.all(
+      counts.map((count, index) => replicas[index % 2]?.take(tenant, limits, count)),
+    );
+    const taken = counts.filter((_, index) => decisions[index]?.isAllowed);
+    const total = taken.reduce((sum, count) => sum + count, 0);
+    expect(total).toBeGreaterThan(900);
+    expect(total).toBeLessThanOrEqual(1_001);
+    const refused = decisions.find((one) => one?.isAllowed === false);
+    expect(refused?.headers["ratelimit-policy"]).toBe('"events";q=1000;w=1000');
+    expect(Number(refused?.headers["retry-after"])).toBeGreaterThan(1);
+  });
+
+  test("lets small bodies pass where a large one has to wait, and has nothing to do with requests", async () => {
+    const replica = await eventLimiter();
+    const requests = await limiter();
+    const tenant = newTenant();
+    const limits = limitsOf(1, 100);
+    expect((await replica.take(tenant, limits, 60)).isAllowed).toBe(true);
+    const large = await replica.take(tenant, limits, 60);
+    expect(large.isAllowed).toBe(false);
+    expect(Number(large.headers["retry-after"])).toBeGreaterThanOrEqual(19);
+    expect((await replica.take(tenant, limits, 40)).isAllowed).toBe(true);
+    expect((await replica.take(tenant, limits, 3)).isAllowed).toBe(false);
+    expect(await passed([requests], tenant, limits, 100)).toBe(100);
+  });
+
+  test("can be charged for what was done already, and gives nothing until that is paid back", async () => {
+    const replicas = [await eventLimiter(), await eventLimiter()];
+    const tenant = newTenant();
+    const limits = limitsOf(1_000, 1_000);
+    await replicas[0]?.take(tenant, limits, 900);
+    replicas[0]?.charge(tenant, limits, 400);
+    await eventually(async () => (await replicas[1]?.take(tenant, limits))?.isAllowed === false);
+    await eventually(async () => (await replicas[1]?.take(tenant, limits))?.isAllowed === true);
+  });
+
+  test("is kept by each process alone while Redis is away", async () => {
+    const replica = await eventLimiter();
+    const tenant = newTenant();
+    const limits = limitsOf(1, 1_000);
+    await redis.cache.stop("SIGKILL");
+    expect((await replica.take(tenant, limits, 700)).isAllowed).toBe(true);
+    expect((await replica.take(tenant, limits, 700)).isAllowed).toBe(false);
+    replica.charge(tenant, limits, 700);
+    expect((await replica.take(tenant, limits, 1)).isAllowed).toBe(false);
+    await redis.cache.start();
   });
 });

@@ -1,7 +1,7 @@
-import type { TenantContext } from "@payflow/contracts/access.ts";
+import type { Mode } from "@payflow/contracts/access.ts";
 import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
 import { type KeyRecord, maxVerifyBatch, type VerifiedKey } from "@payflow/contracts/internal-tenant.ts";
-import type { Authenticator } from "../http/access.ts";
+import type { Authenticator, KnownKey } from "../http/access.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { coalesce } from "../work/coalesce.ts";
@@ -31,7 +31,7 @@ export interface AuthenticatorOptions {
   readonly markUsedEveryMs?: number;
 }
 
-export interface RunningAuthenticator extends Authenticator {
+export interface RunningAuthenticator extends Required<Authenticator> {
   close(): Promise<void>;
 }
 
@@ -75,16 +75,23 @@ export function createAuthenticator(options: AuthenticatorOptions): RunningAuthe
     return loading;
   }
 
+  function admit(entry: KeyEntry | null, mode: Mode): KnownKey {
+    if (entry === null || entry.record.mode !== mode) throw new DomainError("invalid_api_key");
+    const context = grant(entry);
+    if (used.size < 100_000) used.add(context.keyId);
+    return context;
+  }
+
   return {
+    recall(apiKey) {
+      const mode = wellFormedMode(apiKey);
+      const entry = entries.find(hashApiKey(apiKey), performance.now(), feed);
+      return entry === undefined ? undefined : admit(entry, mode);
+    },
     async authenticate(apiKey) {
-      const mode = apiKeyMode(apiKey);
-      if (mode === null) throw new DomainError("invalid_api_key");
+      const mode = wellFormedMode(apiKey);
       const sha256 = hashApiKey(apiKey);
-      const entry = entries.find(sha256, performance.now(), feed) ?? (await load(sha256));
-      if (entry === null || entry.record.mode !== mode) throw new DomainError("invalid_api_key");
-      const context = grant(entry);
-      if (used.size < 100_000) used.add(context.keyId);
-      return context;
+      return admit(entries.find(sha256, performance.now(), feed) ?? (await load(sha256)), mode);
     },
     async close() {
       clearInterval(marking);
@@ -93,8 +100,14 @@ export function createAuthenticator(options: AuthenticatorOptions): RunningAuthe
   };
 }
 
+function wellFormedMode(apiKey: string): Mode {
+  const mode = apiKeyMode(apiKey);
+  if (mode === null) throw new DomainError("invalid_api_key");
+  return mode;
+}
+
 /** The rights of an active, unexpired key of an active tenant. */
-function grant(entry: KeyEntry): Omit<TenantContext, "requestId" | "traceparent"> {
+function grant(entry: KeyEntry): KnownKey {
   const { record } = entry;
   if (record.status !== "active") throw new DomainError("invalid_api_key");
   if (performance.now() >= entry.validUntil) throw new DomainError("invalid_api_key", "The key has expired.");

@@ -11,7 +11,7 @@ import {
   type RunningAuthenticator,
 } from "./authenticator.ts";
 import { createKeyCache } from "./key-cache.ts";
-import { createRateLimiter } from "./rate-limiter.ts";
+import { type ChargingRateLimiter, createRateLimiter } from "./rates/rate-limiter.ts";
 
 /** The part of a service's settings that says where keys are asked for. */
 export interface TenantAccessConfig {
@@ -31,6 +31,8 @@ export interface TenantAccessOptions {
 export interface TenantAccess {
   readonly authenticator: RunningAuthenticator;
   readonly rateLimiter: RateLimiter;
+  /** Counts the events of ingest, apart from requests. */
+  readonly eventLimiter: ChargingRateLimiter;
   close(): Promise<void>;
 }
 
@@ -48,10 +50,10 @@ export function connectTenantAccess(config: TenantAccessConfig, options: TenantA
     metrics,
     ...(options.markUsedEveryMs === undefined ? {} : { markUsedEveryMs: options.markUsedEveryMs }),
   });
-  const rateLimiter = createRateLimiter({ redis, metrics });
   return {
     authenticator,
-    rateLimiter,
+    rateLimiter: createRateLimiter({ redis, metrics }),
+    eventLimiter: createRateLimiter({ redis, metrics, counted: "events" }),
     async close() {
       await authenticator.close();
       redis.disconnect();

@@ -10,17 +10,25 @@ import { requestFacts } from "./request.ts";
  */
 export type Access = Scope | "tenant" | "admin" | "internal" | "public";
 
+/** The tenant that a key speaks for, with what the key may do. */
+export type KnownKey = Omit<TenantContext, "requestId" | "traceparent">;
+
 /** What a key stands for at this moment. Throws `invalid_api_key`, `tenant_suspended` or `unavailable`. */
 export interface Authenticator {
-  authenticate(apiKey: string): Promise<Omit<TenantContext, "requestId" | "traceparent">>;
+  authenticate(apiKey: string): Promise<KnownKey>;
+  /** The same at once, where this process may still vouch for what it knows; undefined where it has to ask. */
+  recall?(apiKey: string): KnownKey | undefined;
 }
 
 /** How many requests may come, in the long run and at once. */
 export type Rate = Pick<TenantLimits, "requests_per_second" | "burst">;
 
-/** Takes one request from an allowance, a tenant's by its id, and tells what to answer. */
+/**
+ * Takes one request, or `count` of what else is counted, from an allowance, a tenant's by its id, and tells
+ * what to answer. All of the count is taken, or nothing.
+ */
 export interface RateLimiter {
-  take(allowance: string, rate: Rate): RateDecision | Promise<RateDecision>;
+  take(allowance: string, rate: Rate, count?: number): RateDecision | Promise<RateDecision>;
 }
 
 export interface RateDecision {

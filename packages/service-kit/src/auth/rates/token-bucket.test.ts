@@ -15,6 +15,7 @@ test("the wait is the time to the next whole token", () => {
   expect(waitMs(1, 10)).toBe(0);
   expect(waitMs(0, 10)).toBe(100);
   expect(waitMs(0.5, 2)).toBe(250);
+  expect([waitMs(5, 10, 5), waitMs(5, 10, 25), waitMs(-5, 10, 5)]).toEqual([0, 2_000, 1_000]);
 });
 
 test("the headers are structured fields of whole numbers", () => {
@@ -23,9 +24,11 @@ test("the headers are structured fields of whole numbers", () => {
     "ratelimit-policy": '"requests";q=2000;w=2',
     ratelimit: '"requests";r=1500;t=1',
   });
-  expect(rateHeaders({ requests_per_second: 1, burst: 3 }, -1, 2_100)).toEqual({
-    "ratelimit-policy": '"requests";q=3;w=3',
-    ratelimit: '"requests";r=0;t=3',
+  expect(
+    rateHeaders({ requests_per_second: 1, burst: 3 }, -1, { counted: "events", retryAfterMs: 2_100 }),
+  ).toEqual({
+    "ratelimit-policy": '"events";q=3;w=3',
+    ratelimit: '"events";r=0;t=3',
     "retry-after": "3",
   });
 });
