@@ -12,6 +12,8 @@ import { applyFlagsOf } from "./payments/fraud/take-flags.ts";
 import { paymentStore } from "./payments/payments.store.ts";
 import { withDeadline } from "./processor/deadline.ts";
 import type { Processor } from "./processor/processor.ts";
+import type { CallTime } from "./recovery/hold.ts";
+import { firstLease, inquirySchedule } from "./recovery/inquiry-schedule.ts";
 import type { PaymentRow } from "./schema.ts";
 
 /** What a process has opened, from which the use cases get what they need. */
@@ -22,6 +24,7 @@ export interface Parts {
     | "PROCESSOR_TIMEOUT_MS"
     | "AUTHORIZATION_SECONDS"
     | "INQUIRY_FIRST_MS"
+    | "INQUIRY_MAX_MS"
     | "INTERNAL_SERVICE_SECRET"
   >;
   readonly database: Database;
@@ -36,8 +39,6 @@ export interface Parts {
   readonly wakeRecovery: () => void;
 }
 
-/** What a lease has beyond the two deadlines it covers: for the database, and for a busy process. */
-const leaseSlackMs = 3_000;
 /** How long an authorization that the processor would not release is left alone. */
 const refusedExpiryMs = 3_600_000;
 
@@ -45,16 +46,22 @@ const refusedExpiryMs = 3_600_000;
 export function createDependencies(parts: Parts) {
   const { config, database, logger, metrics } = parts;
   const { sql } = database;
-  const firstLeaseMs = config.FRAUD_TIMEOUT_MS + config.PROCESSOR_TIMEOUT_MS + leaseSlackMs;
+  const processorCall: CallTime = {
+    timeoutMs: config.PROCESSOR_TIMEOUT_MS,
+    lingerMs: parts.processor.lingerMs,
+  };
+  const schedule = inquirySchedule(config, processorCall);
+  const firstLeaseMs = firstLease(config, processorCall);
   return {
     sql,
     logger,
     metrics,
+    schedule,
     firstLeaseMs,
+    firstInquiryMs: schedule.firstInquiryMs,
     refusedExpiryMs,
-    processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
+    processorCall,
     authorizationMs: config.AUTHORIZATION_SECONDS * 1_000,
-    firstInquiryMs: config.INQUIRY_FIRST_MS,
     clock: new StoreClock(sql),
     cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
     processor: withDeadline(parts.processor, config.PROCESSOR_TIMEOUT_MS),

@@ -13,7 +13,7 @@ import { consumers } from "./consumers.ts";
 import { createDependencies } from "./dependencies.ts";
 import { startForgetting } from "./idempotency/forget-answers.ts";
 import { simulatedProcessor } from "./processor/simulated.ts";
-import { inquirySchedule } from "./recovery/inquiry-schedule.ts";
+import { connectSimulated } from "./processor/simulated-connection.ts";
 import { createRecovery } from "./recovery/recovery.ts";
 import { createInternalServer, createServer } from "./server.ts";
 
@@ -34,7 +34,8 @@ await runService(
         scope.use(`database of ${name}`, connectDatabase(url, { name, max }));
       const database = connect(config.DATABASE_URL, "payment", config.DATABASE_POOL);
       const relayDatabase = connect(config.DATABASE_URL, "payment-relay", relayConnections);
-      const processorDatabase = connect(config.PROCESSOR_DATABASE_URL, "processor", processorConnections);
+      const journal = await connectSimulated(config.PROCESSOR_DATABASE_URL, processorConnections);
+      scope.use("processor's journal", journal);
       const { INTERNAL_SERVICE_SECRET: internalSecret } = config;
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const bus = scope.use("event bus", await openEventBus(config, { service: "payment", logger, metrics }));
@@ -45,7 +46,7 @@ await runService(
       const deps = createDependencies({
         config,
         database,
-        processor: simulatedProcessor({ sql: processorDatabase.sql, seed: config.PROCESSOR_SEED }),
+        processor: simulatedProcessor({ ...journal, seed: config.PROCESSOR_SEED }),
         fraud: createInternalClient({
           service: "The fraud service",
           baseUrl: config.FRAUD_SERVICE_URL,
@@ -63,7 +64,6 @@ await runService(
         ...deps,
         everyMs: config.RECOVERY_EVERY_MS,
         capacity: recoveryCapacity,
-        schedule: inquirySchedule(config),
       });
       recovery.start();
       scope.defer("recovery", () => recovery.stop());

@@ -21,6 +21,7 @@ import { settlementRoutes } from "../src/payments/settlements/settlements.routes
 import type { Processor } from "../src/processor/processor.ts";
 import { findCharges } from "../src/processor/simulated.store.ts";
 import { simulatedProcessor } from "../src/processor/simulated.ts";
+import { connectSimulated, type SimulatedConnection } from "../src/processor/simulated-connection.ts";
 import { createServer } from "../src/server.ts";
 import { type FraudServer, startFraud } from "./fraud-server.ts";
 
@@ -60,17 +61,17 @@ export async function startPaymentApp(config: Config = {}) {
     testPostgres("processor"),
   ]);
   const fraud = startFraud(internalSecret);
-  const processorConnection = connectDatabase(processorDatabase.serviceUrl, { name: "processor", max: 8 });
+  const journal = await connectSimulated(processorDatabase.serviceUrl, 8);
   const tenants = new Map<string, TenantLimits>();
   const closers: (() => Promise<unknown>)[] = [];
 
-  function replica(options: { processor?: (real: Processor) => Processor; databaseUrl?: string } = {}) {
+  function replica(options: ReplicaOptions = {}) {
     const connection = connectDatabase(options.databaseUrl ?? database.serviceUrl, {
       name: "payment",
       max: 8,
     });
     closers.push(() => connection.close());
-    const real = simulatedProcessor({ sql: processorConnection.sql, seed: "test", slowMs: 50 });
+    const real = simulatedProcessor({ ...(options.journal ?? journal), seed: "test", slowMs: 50 });
     return buildReplica({
       config,
       connection,
@@ -87,7 +88,8 @@ export async function startPaymentApp(config: Config = {}) {
     replica,
     databaseUrl: database.serviceUrl,
     adminUrl: database.adminUrl,
-    processorSql: processorConnection.sql,
+    processorSql: journal.sql,
+    processorUrl: processorDatabase.serviceUrl,
     newTenant(limits: Partial<TenantLimits> = {}): TestTenant {
       const id = newId("ten");
       tenants.set(id, { ...defaultLimits, ...limits });
@@ -98,16 +100,23 @@ export async function startPaymentApp(config: Config = {}) {
       tenants.set(id, { ...(tenants.get(id) ?? defaultLimits), ...limits });
     },
     /** The processor's charges of these payments. */
-    charges: (ids: readonly string[]) => findCharges(processorConnection.sql, ids),
+    charges: (ids: readonly string[]) => findCharges(journal.sql, ids),
     async close() {
       await Promise.all(closers.map((close) => close()));
-      await processorConnection.close();
+      await journal.close();
       fraud.stop();
       await Promise.all([database.drop(), processorDatabase.drop()]);
     },
   };
 }
 export type PaymentApp = Awaited<ReturnType<typeof startPaymentApp>>;
+
+interface ReplicaOptions {
+  readonly processor?: (real: Processor) => Processor;
+  readonly databaseUrl?: string;
+  /** The simulated processor's journal through other connections than those all share. */
+  readonly journal?: SimulatedConnection;
+}
 
 interface ReplicaParts {
   readonly config: Config;
@@ -127,6 +136,7 @@ function buildReplica(parts: ReplicaParts) {
       PROCESSOR_TIMEOUT_MS: 2_000,
       AUTHORIZATION_SECONDS: 604_800,
       INQUIRY_FIRST_MS: 5_000,
+      INQUIRY_MAX_MS: 3_600_000,
       INTERNAL_SERVICE_SECRET: internalSecret,
       ...parts.config,
     },

@@ -165,7 +165,8 @@ test("a refund killed before or after the processor's answer is settled once by 
   };
   const beforeCall = await claim(100);
   const afterCall = await claim(200);
-  const call = { key: afterCall.refund.id, paymentId: id, amount: 200 };
+  const notAfter = performance.now() + 2_000;
+  const call = { key: afterCall.refund.id, notAfter, paymentId: id, amount: 200 };
   const outcome = await app.deps.processor.refund(call);
   expect(await app.recovery.runOnce()).toBe(0);
   await app.makeDue(id);

@@ -12,7 +12,7 @@ import {
   type Processor,
   type Refusal,
 } from "../processor/processor.ts";
-import { type Hold, hasTimeFor } from "../recovery/hold.ts";
+import { type CallTime, type Hold, sendUntil } from "../recovery/hold.ts";
 import type { OperationRow, PaymentRow } from "../schema.ts";
 import { processorCall, resultingStatus } from "./operation.ts";
 import { closeOperation, movePayment, postponeExpiry } from "./operations.store.ts";
@@ -21,8 +21,8 @@ export interface DriveOperation {
   readonly sql: Sql;
   readonly processor: Processor;
   readonly logger: Logger;
-  /** The deadline of one call to the processor. */
-  readonly processorTimeoutMs: number;
+  /** How long one call to the processor is at work. */
+  readonly processorCall: CallTime;
   /** Called after a commit that left events in the outbox. */
   readonly onEvents: () => void;
   /** How long an authorization that the processor would not release is left alone, in milliseconds. */
@@ -69,8 +69,9 @@ async function askProcessor(
       if (known.kind === "failed") return known;
       if (known.kind !== "not_found") return { kind: "done", amount: known.amount };
     }
-    if (!hasTimeFor(hold, deps.processorTimeoutMs)) return null;
-    const about = { key: operation.id, paymentId: payment.id };
+    const notAfter = sendUntil(hold, deps.processorCall);
+    if (notAfter === null) return null;
+    const about = { key: operation.id, notAfter, paymentId: payment.id };
     if (call === "void") return await deps.processor.void(about);
     return await deps.processor.capture({ ...about, amount: operation.amount ?? payment.amount });
   } catch (error) {

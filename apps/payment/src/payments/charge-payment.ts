@@ -1,12 +1,12 @@
 import { OutcomeUnknown, type Processor } from "../processor/processor.ts";
-import { type Hold, hasTimeFor } from "../recovery/hold.ts";
+import { type CallTime, type Hold, sendUntil } from "../recovery/hold.ts";
 import type { PaymentRow } from "../schema.ts";
 import type { PaymentOutcome, Scoring } from "./conclude.ts";
 
 export interface ChargePayment {
   readonly processor: Processor;
-  /** The deadline of one call to the processor. */
-  readonly processorTimeoutMs: number;
+  /** How long one call to the processor is at work. */
+  readonly processorCall: CallTime;
 }
 
 /**
@@ -21,10 +21,12 @@ export async function chargePayment(
   hold: Hold,
 ): Promise<PaymentOutcome | null> {
   if (scoring.decision === "block") return { kind: "blocked" };
-  if (!hasTimeFor(hold, deps.processorTimeoutMs)) return null;
+  const notAfter = sendUntil(hold, deps.processorCall);
+  if (notAfter === null) return null;
   try {
     return await deps.processor.authorize({
       key: payment.id,
+      notAfter,
       amount: payment.amount,
       currency: payment.currency,
       paymentMethod: payment.paymentMethod,

@@ -1,23 +1,30 @@
 import { OutcomeUnknown, type Processor } from "./processor.ts";
 
-/** The same processor, whose answer counts as unknown once it is later than `timeoutMs`. */
+/**
+ * The same processor, whose answer counts as unknown once the call's `notAfter` has passed, and an inquiry's
+ * once it is later than `timeoutMs`.
+ */
 export function withDeadline(processor: Processor, timeoutMs: number): Processor {
   return {
+    lingerMs: processor.lingerMs,
     accepts: (paymentMethod) => processor.accepts(paymentMethod),
-    authorize: (call) => within(timeoutMs, processor.authorize(call)),
-    capture: (call) => within(timeoutMs, processor.capture(call)),
-    void: (call) => within(timeoutMs, processor.void(call)),
-    refund: (call) => within(timeoutMs, processor.refund(call)),
-    inquire: (key) => within(timeoutMs, processor.inquire(key)),
+    authorize: (call) => by(call.notAfter, () => processor.authorize(call)),
+    capture: (call) => by(call.notAfter, () => processor.capture(call)),
+    void: (call) => by(call.notAfter, () => processor.void(call)),
+    refund: (call) => by(call.notAfter, () => processor.refund(call)),
+    inquire: (key) => by(performance.now() + timeoutMs, () => processor.inquire(key)),
   };
 }
 
-function within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
+function by<T>(deadline: number, ask: () => Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0) return reject(new OutcomeUnknown("the time for this call to the processor is over"));
+    // A timer may come a millisecond early, and who is told that the time is over must be able to rely on it.
     const timer = setTimeout(() => {
-      reject(new OutcomeUnknown(`the processor did not answer within ${timeoutMs} ms`));
-    }, timeoutMs);
-    answer.then(
+      reject(new OutcomeUnknown(`the processor did not answer within ${Math.round(leftMs)} ms`));
+    }, Math.ceil(leftMs) + 1);
+    ask().then(
       (outcome) => {
         clearTimeout(timer);
         resolve(outcome);

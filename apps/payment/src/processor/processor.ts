@@ -21,9 +21,19 @@ export type Inquiry =
   | { readonly kind: "failed"; readonly error: Refusal }
   | { readonly kind: "not_found" };
 
-export interface AuthorizeCall {
-  /** The payment's id. Repeating a key repeats the first effect's answer and does nothing else. */
+/** What every call that moves money carries. */
+export interface Call {
+  /** Repeating a key repeats the first effect's answer and does nothing else. */
   readonly key: string;
+  /**
+   * On this process's monotonic clock (`performance.now()`): a call that was not sent by then never is, since
+   * its caller has given it up and others may decide otherwise.
+   */
+  readonly notAfter: number;
+}
+
+/** Its key is the payment's id. */
+export interface AuthorizeCall extends Call {
   readonly amount: number;
   readonly currency: string;
   readonly paymentMethod: string;
@@ -31,9 +41,8 @@ export interface AuthorizeCall {
   readonly capture: boolean;
 }
 
-export interface FollowUpCall {
-  /** The operation's or refund's own id. */
-  readonly key: string;
+/** Its key is the operation's or refund's own id. */
+export interface FollowUpCall extends Call {
   /** The payment's id: the key it was authorized with. */
   readonly paymentId: string;
 }
@@ -43,8 +52,8 @@ export interface AmountCall extends FollowUpCall {
 }
 
 /**
- * The processor's answer was lost or is late: nobody knows yet what it did. Never a failed payment; an
- * inquiry by the call's key tells the truth later.
+ * The processor's answer was lost or is late, or the call was never sent: nobody knows yet what became of it.
+ * Never a failed payment; an inquiry by the call's key tells the truth later.
  */
 export class OutcomeUnknown extends Error {
   override readonly name = "OutcomeUnknown";
@@ -56,6 +65,8 @@ export class OutcomeUnknown extends Error {
  * away.
  */
 export interface Processor {
+  /** How long what was sent in time may still take to have its effect, in milliseconds. */
+  readonly lingerMs: number;
   /** Whether a payment may name this payment method. */
   accepts(paymentMethod: string): boolean;
   authorize(call: AuthorizeCall): Promise<ChargeOutcome>;
@@ -67,7 +78,8 @@ export interface Processor {
   refund(call: AmountCall): Promise<FollowUpOutcome>;
   /**
    * What the call with that key did: of `authorize` captured, authorized or failed; of the others done or
-   * failed.
+   * failed. `not_found` is final for every call whose `notAfter` passed more than `lingerMs` ago: none of them
+   * will have an effect any more.
    */
   inquire(key: string): Promise<Inquiry>;
 }

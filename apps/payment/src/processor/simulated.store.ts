@@ -22,13 +22,20 @@ export interface FollowUpRow {
   readonly calls: number;
 }
 
-export interface NewCharge extends AuthorizeCall {
+/** A call as the journal takes it. */
+interface Dated {
+  /** By the journal's own clock, in milliseconds since 1970: what arrives later has no effect. */
+  readonly lastMs: number;
+}
+
+export interface NewCharge extends AuthorizeCall, Dated {
   readonly errorCode: string | null;
 }
 
 /**
  * Records charges of different keys in one commit; a key known already keeps its effect and counts one call
- * more.
+ * more. What comes too late is left out: the journal's clock says so, since only there it is known when a
+ * statement arrived after all it may have waited for.
  */
 export async function recordCharges(sql: Sql, charges: readonly NewCharge[]): Promise<ChargeRow[]> {
   return sql<ChargeRow[]>`
@@ -37,13 +44,14 @@ export async function recordCharges(sql: Sql, charges: readonly NewCharge[]): Pr
       ${charges.map((one) => one.key)}::text[], ${charges.map((one) => one.amount)}::bigint[],
       ${charges.map((one) => one.currency)}::text[], ${charges.map((one) => one.paymentMethod)}::text[],
       ${charges.map((one) => (one.capture ? 1 : 0))}::integer[],
-      ${charges.map((one) => one.errorCode)}::text[])
-      as new (key, amount, currency, payment_method, is_capture, error_code)
+      ${charges.map((one) => one.errorCode)}::text[], ${charges.map((one) => one.lastMs)}::float8[])
+      as new (key, amount, currency, payment_method, is_capture, error_code, last_ms)
+     where clock_timestamp() <= to_timestamp(last_ms / 1000)
     on conflict (key) do update set calls = charge.calls + 1
     returning key, amount::float8, payment_method, is_capture, error_code, calls`;
 }
 
-export interface NewFollowUp extends Omit<AmountCall, "amount"> {
+export interface NewFollowUp extends Omit<AmountCall, "amount">, Dated {
   readonly action: FollowUpRow["action"];
   /** Null for what concerns the whole charge. */
   readonly amount: number | null;
@@ -58,13 +66,13 @@ export interface ChargeHistory {
 /**
  * Records a follow-up after `judge` has said what becomes of it (an error code, or null), with the charge
  * locked so that of two opposite ones the later sees the earlier. A key known already is answered from its
- * row.
+ * row. Null when it comes too late.
  */
 export async function recordFollowUp(
   sql: Sql,
   call: NewFollowUp,
   judge: (history: ChargeHistory) => string | null,
-): Promise<FollowUpRow> {
+): Promise<FollowUpRow | null> {
   return sql.begin(async (transaction) => {
     const [charge] = await transaction<ChargeRow[]>`
       select key, amount::float8, payment_method, is_capture, error_code, calls
@@ -82,10 +90,32 @@ export async function recordFollowUp(
       error_code: judge({ charge, followUps }),
       calls: 1,
     };
-    await transaction`
+    const recorded = await transaction`
       insert into follow_up (key, charge_key, action, amount, error_code)
-      values (${row.key}, ${row.charge_key}, ${row.action}, ${row.amount}, ${row.error_code})`;
-    return row;
+      select ${row.key}, ${row.charge_key}, ${row.action}, ${row.amount}::bigint, ${row.error_code}
+       where clock_timestamp() <= to_timestamp(${call.lastMs}::float8 / 1000)`;
+    return recorded.count === 0 ? null : row;
+  });
+}
+
+/** Nothing of a transaction that throws this is kept. */
+class Undone extends Error {
+  override readonly name = "Undone";
+}
+
+/**
+ * Waits until no statement that could record a charge of this key is under way. One that is being committed
+ * shows to no reader yet, but it holds its key: whoever tries to insert the same must wait for its end.
+ */
+export async function waitForCharge(sql: Sql, key: string): Promise<void> {
+  const tried = sql.begin(async (transaction) => {
+    await transaction`
+      insert into charge (key, amount, currency, payment_method, is_capture)
+      values (${key}, 1, '', '', false) on conflict (key) do nothing`;
+    throw new Undone("the key was only tried");
+  });
+  await tried.catch((error: unknown) => {
+    if (!(error instanceof Undone)) throw error;
   });
 }
 

@@ -2,13 +2,15 @@ import { isOutage } from "@payflow/service-kit/store/database.ts";
 import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import type { Sql } from "postgres";
 import { paymentErrors } from "../payments/payment.ts";
-import type {
-  AuthorizeCall,
-  ChargeOutcome,
-  FollowUpOutcome,
-  Inquiry,
-  Processor,
-  Refusal,
+import {
+  type AuthorizeCall,
+  type Call,
+  type ChargeOutcome,
+  type FollowUpOutcome,
+  type Inquiry,
+  OutcomeUnknown,
+  type Processor,
+  type Refusal,
 } from "./processor.ts";
 import {
   type ChargeHistory,
@@ -20,11 +22,11 @@ import {
   type NewFollowUp,
   recordCharges,
   recordFollowUp,
+  waitForCharge,
 } from "./simulated.store.ts";
+import { clockErrorMs, type SimulatedConnection, simulatedLingerMs } from "./simulated-connection.ts";
 
-export interface Simulation {
-  /** The processor's own database. */
-  readonly sql: Sql;
+export interface Simulation extends Pick<SimulatedConnection, "sql" | "clock"> {
   /** Decides, together with the payment's id, what becomes of `pm_card_random`. */
   readonly seed: string;
   /** How long `pm_card_slow` takes; 2,000 when left out. */
@@ -51,6 +53,9 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
   pm_card_refund_fails: {},
 };
 
+/** What the keys of charges begin with, being the ids of payments. */
+const paymentPrefix = "pay_";
+
 /** The payment methods this processor knows. */
 export const simulatedPaymentMethods = Object.keys(behaviours);
 
@@ -60,47 +65,63 @@ export const simulatedPaymentMethods = Object.keys(behaviours);
  * method loses the answer or delays it, the effect has been recorded before.
  */
 export function simulatedProcessor(simulation: Simulation): Processor {
-  const { sql } = simulation;
-  const record = coalesce<NewCharge, ChargeRow>({
+  const { sql, clock } = simulation;
+  const record = coalesce<NewCharge, ChargeRow | null>({
     run: (charges) => recordBatch(sql, charges),
     compare: (left, right) => (left.key < right.key ? -1 : 1),
     maxInFlight: 1,
     isOutage,
   });
+  // Told when the call begins: a process that is frozen later has no more time by that.
+  const dated = <C extends Call>(call: C) => ({
+    ...call,
+    lastMs: clock.now().getTime() + call.notAfter - performance.now() + clockErrorMs,
+  });
   const followUp = async (call: NewFollowUp) =>
-    toFollowUpOutcome(await recordFollowUp(sql, call, judge(call)));
+    toFollowUpOutcome((await recordFollowUp(sql, call, judge(call))) ?? neverSent());
 
   return {
+    lingerMs: simulatedLingerMs,
     accepts: (paymentMethod) => Object.hasOwn(behaviours, paymentMethod),
     async authorize(call) {
-      const row = await record({ ...call, errorCode: errorOf(simulation.seed, call) });
+      const row = await record({ ...dated(call), errorCode: errorOf(simulation.seed, call) });
+      if (row === null) return neverSent();
       const answer = behaviours[call.paymentMethod]?.answer;
       if (answer === "slow") await Bun.sleep(simulation.slowMs ?? 2_000);
       if (answer === "lost") await new Promise(() => {});
       return toChargeOutcome(row);
     },
-    capture: (call) => followUp({ ...call, action: "capture" }),
-    void: (call) => followUp({ ...call, action: "void", amount: null }),
-    refund: (call) => followUp({ ...call, action: "refund" }),
+    capture: (call) => followUp({ ...dated(call), action: "capture" }),
+    void: (call) => followUp({ ...dated(call), action: "void", amount: null }),
+    refund: (call) => followUp({ ...dated(call), action: "refund" }),
     async inquire(key): Promise<Inquiry> {
+      if (!key.startsWith(paymentPrefix)) {
+        const row = await findFollowUp(sql, key);
+        return row === undefined ? { kind: "not_found" } : toFollowUpOutcome(row);
+      }
+      const [known] = await findCharges(sql, [key]);
+      if (known !== undefined) return toChargeOutcome(known);
+      // Follow-ups need no such wait: one that was not found is repeated under its key, never given up.
+      await waitForCharge(sql, key);
       const [charge] = await findCharges(sql, [key]);
-      if (charge !== undefined) return toChargeOutcome(charge);
-      const row = await findFollowUp(sql, key);
-      return row === undefined ? { kind: "not_found" } : toFollowUpOutcome(row);
+      return charge === undefined ? { kind: "not_found" } : toChargeOutcome(charge);
     },
   };
 }
 
-async function recordBatch(sql: Sql, charges: readonly NewCharge[]): Promise<ChargeRow[]> {
-  // One statement cannot meet the same key twice; of equal keys the first has the effect anyway.
-  const different = new Map(charges.map((one) => [one.key, one]));
-  const rows = await recordCharges(sql, [...different.values()]);
+function neverSent(): never {
+  throw new OutcomeUnknown("the call waited until its time was over, and was not sent");
+}
+
+/** What became of each charge; null for those whose time was over before they were recorded. */
+async function recordBatch(sql: Sql, charges: readonly NewCharge[]): Promise<(ChargeRow | null)[]> {
+  const now = performance.now();
+  // One statement cannot meet the same key twice; whichever of equal ones has the effect answers for all.
+  const sendable = new Map(charges.filter((one) => now <= one.notAfter).map((one) => [one.key, one]));
+  if (sendable.size === 0) return charges.map(() => null);
+  const rows = await recordCharges(sql, [...sendable.values()]);
   const byKey = new Map(rows.map((row) => [row.key, row]));
-  return charges.map((one) => {
-    const row = byKey.get(one.key);
-    if (row === undefined) throw new Error(`the journal did not answer for ${one.key}`);
-    return row;
-  });
+  return charges.map((one) => byKey.get(one.key) ?? null);
 }
 
 /** Nine of ten `pm_card_random` succeed; which ones, follows from seed and payment id alone. */

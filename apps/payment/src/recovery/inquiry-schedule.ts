@@ -1,4 +1,5 @@
 import { backoffMs } from "@payflow/service-kit/work/retry.ts";
+import type { CallTime } from "./hold.ts";
 
 /** Knobs of the recovery; short ones let a test live through a day of it in seconds. */
 export interface InquirySchedule {
@@ -19,16 +20,28 @@ export function nextInquiryMs(schedule: InquirySchedule, inquiries: number, rand
 /** What a lease has beyond the deadlines it covers: for the database, and for a busy process. */
 const leaseSlackMs = 3_000;
 
-/** The schedule that the settings describe. */
-export function inquirySchedule(config: {
-  readonly FRAUD_TIMEOUT_MS: number;
-  readonly PROCESSOR_TIMEOUT_MS: number;
-  readonly INQUIRY_FIRST_MS: number;
-  readonly INQUIRY_MAX_MS: number;
-}): InquirySchedule {
+/** How long a process holds what a request made: a score and a call to the processor must fit in. */
+export function firstLease(config: { readonly FRAUD_TIMEOUT_MS: number }, call: CallTime): number {
+  return config.FRAUD_TIMEOUT_MS + call.timeoutMs + call.lingerMs + leaseSlackMs;
+}
+
+/**
+ * The schedule that the settings describe. Nobody asks what became of a call while it may still come to be,
+ * however short the settings are: an inquiry that found nothing would be taken for the truth.
+ */
+export function inquirySchedule(
+  config: {
+    readonly FRAUD_TIMEOUT_MS: number;
+    readonly INQUIRY_FIRST_MS: number;
+    readonly INQUIRY_MAX_MS: number;
+  },
+  call: CallTime,
+): InquirySchedule {
+  const callMs = call.timeoutMs + call.lingerMs;
   return {
-    firstInquiryMs: config.INQUIRY_FIRST_MS,
-    maxInquiryMs: config.INQUIRY_MAX_MS,
-    recoveryLeaseMs: 2 * config.PROCESSOR_TIMEOUT_MS + config.FRAUD_TIMEOUT_MS + leaseSlackMs,
+    firstInquiryMs: Math.max(config.INQUIRY_FIRST_MS, callMs),
+    // The back-off waits for half of its ceiling at least.
+    maxInquiryMs: Math.max(config.INQUIRY_MAX_MS, 2 * callMs),
+    recoveryLeaseMs: call.timeoutMs + firstLease(config, call),
   };
 }

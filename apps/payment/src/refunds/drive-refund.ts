@@ -3,7 +3,7 @@ import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import { answerRepeats } from "../idempotency/once.ts";
 import { type FollowUpOutcome, OutcomeUnknown, type Processor } from "../processor/processor.ts";
-import { type Hold, hasTimeFor } from "../recovery/hold.ts";
+import { type CallTime, type Hold, sendUntil } from "../recovery/hold.ts";
 import type { RefundRow } from "../schema.ts";
 import { refundSettled } from "./refund-events.ts";
 import { refundResponse } from "./refunds.contract.ts";
@@ -12,8 +12,8 @@ import { releaseReservation, settleRefund } from "./refunds.store.ts";
 export interface DriveRefund {
   readonly sql: Sql;
   readonly processor: Processor;
-  /** The deadline of one call to the processor. */
-  readonly processorTimeoutMs: number;
+  /** How long one call to the processor is at work. */
+  readonly processorCall: CallTime;
   /** Called after a commit that left events in the outbox. */
   readonly onEvents: () => void;
 }
@@ -54,9 +54,11 @@ async function askProcessor(
       if (known.kind === "failed") return known;
       if (known.kind !== "not_found") return { kind: "done", amount: known.amount };
     }
-    if (!hasTimeFor(hold, deps.processorTimeoutMs)) return null;
+    const notAfter = sendUntil(hold, deps.processorCall);
+    if (notAfter === null) return null;
     return await deps.processor.refund({
       key: refund.id,
+      notAfter,
       paymentId: refund.paymentId,
       amount: refund.amount,
     });

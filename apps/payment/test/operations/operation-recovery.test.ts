@@ -44,10 +44,12 @@ async function opened(tenant: TestTenant, kind: Kind) {
   return { id: json.payment_id, claim, repeat };
 }
 
-const call = (kind: Kind, key: string, paymentId: string) =>
-  endings[kind][1] === "capture"
-    ? app.deps.processor.capture({ key, paymentId, amount: 900 })
-    : app.deps.processor.void({ key, paymentId });
+function call(kind: Kind, key: string, paymentId: string) {
+  const about = { key, paymentId, notAfter: performance.now() + 2_000 };
+  return endings[kind][1] === "capture"
+    ? app.deps.processor.capture({ ...about, amount: 900 })
+    : app.deps.processor.void(about);
+}
 
 test.each(kinds)(
   "a replica killed before it asked the processor leaves a %s that is done once",

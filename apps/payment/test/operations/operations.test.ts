@@ -181,7 +181,8 @@ test("a caller who prefers not to wait gets 202 and finds the payment captured",
 test("what the processor refuses is 409, changes nothing and may be tried again with the same key", async () => {
   const { live } = app.newTenant();
   const id = await app.authorized(live);
-  await app.deps.processor.void({ key: `elsewhere ${id}`, paymentId: id });
+  const notAfter = performance.now() + 2_000;
+  await app.deps.processor.void({ key: `elsewhere ${id}`, notAfter, paymentId: id });
   for (const _ of [1, 2]) {
     const refused = await app.post(live, `/payments/${id}/capture`, {}, "again");
     expect([refused.status, refused.json.code]).toEqual([409, "invalid_state"]);

@@ -28,6 +28,7 @@ function badLine(real: Processor, random: () => number): Processor {
     return outcome;
   }
   return {
+    lingerMs: real.lingerMs,
     accepts: (paymentMethod) => real.accepts(paymentMethod),
     authorize: (call) => carry(() => real.authorize(call)),
     capture: (call) => carry(() => real.capture(call)),
