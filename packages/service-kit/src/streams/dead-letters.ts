@@ -24,3 +24,9 @@ export function letterValues(group: string, entry: StreamEntry, failure: EntryFa
     ...["event", entry.event],
   ];
 }
+
+/** How a letter is named in the set of its tenant's: such names are in order as texts. */
+export function letterMember(id: string): string {
+  const [ms = "", number = ""] = id.split("-");
+  return `${ms.padStart(16, "0")}-${number.padStart(10, "0")}`;
+}

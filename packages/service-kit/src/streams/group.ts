@@ -104,10 +104,12 @@ class Member {
       ...[leaseMs, group, newPlace(kind, "0")],
     );
     const [now, place, ...members] = reply;
-    const isReading = !isRemoved(String(place));
-    const quota = isReading
-      ? evenShare(partitions, members.map(String), this.#name, this.#rotation % partitions)
-      : 0;
+    if (isRemoved(String(place))) {
+      // Its leases are gone with all else it had.
+      for (const [partition, reader] of this.#readers) this.#lose(partition, reader);
+      return;
+    }
+    const quota = evenShare(partitions, members.map(String), this.#name, this.#rotation % partitions);
     await this.#extend();
     const staying = [...this.#readers].filter(([, reader]) => !reader.isEnding);
     for (const [partition, reader] of staying.slice(quota)) void this.#giveUp(partition, reader);

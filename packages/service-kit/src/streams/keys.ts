@@ -47,11 +47,13 @@ export function streamKeys(prefix: string) {
     groups: () => shared("groups"),
     /** Sorted set: the replicas that read for a group, by the end of their membership. */
     members: (group: string) => shared(`members:${group}`),
+    /** Text: the process that trims for all, while it lasts. */
+    upkeep: () => shared("upkeep"),
     /** Hash: exporter -> its settings, as JSON. */
     exporters: () => shared("exporters"),
     /** Hash: exporter -> what it waits for, as JSON. */
     exporterTroubles: () => shared("exporter-troubles"),
-    /** Sorted set: the tenants of which as much is parked as may be, by the end of that knowledge in ms. */
+    /** Set: the tenants of which as much is parked as may be. It ends by itself when nobody renews it. */
     fullParkings: () => shared("full-parkings"),
     /** Text: the first minute since 1970 that is not part of the tenants' figures yet. */
     insightsRolled: () => shared("insights:rolled"),

@@ -20,10 +20,9 @@ export function newPlace(kind: string, start: "0" | "$"): string {
   return JSON.stringify(place);
 }
 
-/** Reads a place; throws for a text that is none. */
+/** Reads a place. An operator may have written it by hand: what is missing reads as an active outside group. */
 export function readPlace(text: string): GroupPlace {
-  // Written by this module, or by an operator after the guide; what is missing reads as active.
-  const place = JSON.parse(text) as Partial<GroupPlace>;
+  const place = readObject(text);
   return {
     kind: place.kind ?? "outside",
     start: place.start ?? "0",
@@ -31,6 +30,16 @@ export function readPlace(text: string): GroupPlace {
     since: place.since ?? "",
     ...(place.until === undefined ? {} : { until: place.until }),
   };
+}
+
+function readObject(text: string): Partial<GroupPlace> {
+  try {
+    const value: unknown = JSON.parse(text);
+    // Written by this module, or by hand after the guide.
+    return typeof value === "object" && value !== null ? (value as Partial<GroupPlace>) : {};
+  } catch {
+    return {};
+  }
 }
 
 /** Whether a group was taken out of the registry, so that nobody reads for it. */

@@ -25,16 +25,3 @@ export async function assertDurableRedis(redis: Redis): Promise<void> {
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }
-
-export interface RedisMemory {
-  readonly usedBytes: number;
-  /** 0 when Redis has no limit. */
-  readonly maxBytes: number;
-}
-
-/** Memory in use and its limit, in bytes. */
-export async function redisMemory(redis: Redis): Promise<RedisMemory> {
-  const info = await redis.info("memory");
-  const field = (name: string) => Number(info.match(new RegExp(`^${name}:(\\d+)`, "m"))?.[1] ?? 0);
-  return { usedBytes: field("used_memory"), maxBytes: field("maxmemory") };
-}

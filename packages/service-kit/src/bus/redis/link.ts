@@ -3,10 +3,11 @@ import type { Topic } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
 import { ConfigError } from "../../process/config.ts";
 import { connectRedis, isRedisOutage } from "../../store/redis.ts";
+import { redisMemory } from "../../store/redis-memory.ts";
 import type { Logger } from "../../telemetry/logging.ts";
 import { pause } from "../../work/retry.ts";
 import { highWaterShare } from "../bus.ts";
-import { assertDurableRedis, redisMemory } from "./durable.ts";
+import { assertDurableRedis } from "./durable.ts";
 import { type busKeys, partitions } from "./keys.ts";
 import { type ScriptedRedis, withScripts } from "./scripts.ts";
 

@@ -1,0 +1,94 @@
+import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
+import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
+import type { GroupPlace } from "@payflow/service-kit/streams/registry.ts";
+import type { RegistryStore } from "./registry.store.ts";
+
+export interface RegisteredGroup extends GroupPlace {
+  readonly group: string;
+}
+
+/**
+ * The groups that entries wait for. Groups of Redis that are not in it hold nothing back. Methods throw
+ * `unavailable` while Redis is away.
+ */
+export interface GroupRegistry {
+  /**
+   * Puts a group in the registry, from the oldest entry (`0`) or behind the newest (`$`). One that is there
+   * keeps its place; one that was draining goes on, and one that was removed begins anew.
+   */
+  register(group: string, kind: string, start: "0" | "$"): Promise<void>;
+  /** From now on no new entries wait for the group; upkeep removes it once it has read those that did. */
+  drain(group: string): Promise<void>;
+  /** Takes a group out at once: nothing waits for it, its replicas stop reading, its place is forgotten. */
+  deregister(group: string): Promise<void>;
+  /** The groups that are active or draining. */
+  list(): Promise<readonly RegisteredGroup[]>;
+}
+
+/** Attempts of a change while others change the same place. */
+const maxAttempts = 10;
+
+export function createRegistry(store: RegistryStore): GroupRegistry {
+  async function change(group: string, next: (place: GroupPlace | null) => GroupPlace | null): Promise<void> {
+    for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
+      const { text, place } = await store.place(group);
+      const changed = next(place);
+      if (changed === null || (await store.change(group, text, changed))) return;
+    }
+    throw new Error(`the place of ${group} changed too often to be changed`);
+  }
+
+  return {
+    register: (group, kind, start) =>
+      orUnavailable(async () => {
+        if (!/^[a-zA-Z0-9._-]{1,100}$/.test(group)) throw new Error(`${group} cannot be a group's name`);
+        const { place } = await store.place(group);
+        const isNew = place === null || place.state === "removed";
+        // What the removed one left goes first; the group is made before anything can wait for it.
+        if (place?.state === "removed") await store.destroy(group);
+        await store.create(group, isNew ? start : place.start);
+        await change(group, (found) => {
+          if (found === null || found.state === "removed") {
+            return { kind, start, state: "active", since: new Date().toISOString() };
+          }
+          const { until: _, ...kept } = found;
+          return found.state === "active" ? null : { ...kept, state: "active" };
+        });
+      }),
+    drain: (group) =>
+      orUnavailable(async () => {
+        const until = await store.ends();
+        await change(group, (place) => {
+          if (place === null || place.state === "removed") throw new DomainError("not_found");
+          return place.state === "draining" ? null : { ...place, state: "draining", until };
+        });
+      }),
+    deregister: (group) =>
+      orUnavailable(async () => {
+        await change(group, (place) => {
+          if (place === null || place.state === "removed") throw new DomainError("not_found");
+          const { until: _, ...kept } = place;
+          return { ...kept, state: "removed" };
+        });
+        await store.destroy(group);
+      }),
+    list: () =>
+      orUnavailable(async () => {
+        const places = await store.places();
+        return [...places]
+          .filter(([, place]) => place.state !== "removed")
+          .map(([group, place]) => ({ group, ...place }))
+          .sort((left, right) => (left.group < right.group ? -1 : 1));
+      }),
+  };
+}
+
+/** Redis being away is the caller's `unavailable`. */
+async function orUnavailable<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (isRedisOutage(error)) throw unavailable("The event streams' Redis", 1, error);
+    throw error;
+  }
+}
