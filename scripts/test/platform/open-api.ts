@@ -55,7 +55,7 @@ export async function documentedRoutes(installation: RunningInstallation): Promi
           method: method.toUpperCase(),
           path,
           scope: operation["x-scope"],
-          isAdmin: operation.security?.some((one) => "admin" in one) === true,
+          isAdmin: operation.security?.every((one) => "admin" in one) === true,
           body: operation.requestBody?.content["application/json"]?.schema,
         });
       }

@@ -1,14 +1,18 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Scope, TenantContext, TenantLimits } from "@payflow/contracts/access.ts";
+import { type Scope, scopes, type TenantContext, type TenantLimits } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { Elysia } from "elysia";
 import { readJson } from "./body.ts";
 import { requestFacts } from "./request.ts";
 
 /**
- * Who may call a route: any key with the scope, any key, the platform's owner, our own services, or anybody.
+ * Who may call a route: any key with the scope, any key, the platform's owner, a key with the scope or the
+ * owner, our own services, or anybody.
  */
-export type Access = Scope | "tenant" | "admin" | "internal" | "public";
+export type Access = Scope | "tenant" | "admin" | `${Scope} or admin` | "internal" | "public";
+
+/** Who calls a route that serves both: a tenant sees its own in the key's mode, the platform's owner all. */
+export type Caller = { readonly kind: "tenant"; readonly tenant: TenantContext } | { readonly kind: "admin" };
 
 /** The tenant that a key speaks for, with what the key may do. */
 export type KnownKey = Omit<TenantContext, "requestId" | "traceparent">;
@@ -73,8 +77,11 @@ export function accessControl(options: AccessOptions) {
       },
       resolve({ request }) {
         const facts = requestFacts(request);
-        // Routes of tenants have it set by `authorize`; the others never read it.
-        return { tenant: facts.tenant as TenantContext, requestId: facts.requestId };
+        const { tenant, requestId } = facts;
+        const caller: Caller = tenant === undefined ? { kind: "admin" } : { kind: "tenant", tenant };
+        // Routes of tenants have it set by `authorize`; the others never read it, and `caller` is read by
+        // routes alone that let nobody in but those two.
+        return { tenant: tenant as TenantContext, caller, requestId };
       },
     }),
   });
@@ -92,9 +99,23 @@ async function authorize(options: AccessOptions, access: Access, request: Reques
       );
     case "admin":
       return requireSecret(bearer(request), options.adminToken, "invalid_admin_token");
-    default:
-      return authorizeTenant(options, access, request);
+    default: {
+      const scope = scopeBesideOwner(access);
+      if (scope !== undefined && isOwner(options, request)) return;
+      // What is no scope and serves both has been turned into its scope.
+      return authorizeTenant(options, scope ?? (access as Scope | "tenant"), request);
+    }
   }
+}
+
+/** The scope that a key needs where the platform's owner may call too; undefined for other routes. */
+export function scopeBesideOwner(access: Access): Scope | undefined {
+  return scopes.find((scope) => access === `${scope} or admin`);
+}
+
+function isOwner({ adminToken }: AccessOptions, request: Request): boolean {
+  const given = bearer(request);
+  return given !== null && adminToken !== undefined && isSameSecret(given, adminToken);
 }
 
 function requireSecret(

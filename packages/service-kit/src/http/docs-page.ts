@@ -42,8 +42,10 @@ ${parameters(operation)}${body === undefined ? "" : `<h3>Body</h3>${fields(body,
 
 function access(operation: OpenApiOperation): string {
   if (operation.security === undefined) return "Open to anybody.";
-  if (operation["x-scope"] !== undefined)
-    return `Needs a key with the scope ${escapeHtml(operation["x-scope"])}.`;
+  if (operation["x-scope"] !== undefined) {
+    const owner = operation.security.some((one) => "admin" in one) ? ", or the admin token" : "";
+    return `Needs a key with the scope ${escapeHtml(operation["x-scope"])}${owner}.`;
+  }
   return "admin" in (operation.security[0] ?? {}) ? "Needs the admin token." : "Needs a key.";
 }
 

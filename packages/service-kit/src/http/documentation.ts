@@ -1,7 +1,7 @@
 import { toOpenAPISchema } from "@elysiajs/openapi";
 import { errorCodes } from "@payflow/contracts/errors.ts";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Access } from "./access.ts";
+import { type Access, scopeBesideOwner } from "./access.ts";
 import { docsPage } from "./docs-page.ts";
 import { addProblem } from "./operation.ts";
 
@@ -116,6 +116,7 @@ function complete(
   addProblem(responses, "not_found");
   addProblem(responses, "internal_error");
   addProblem(responses, "unavailable");
+  const scope = scopeBesideOwner(access) ?? access;
   if (access === "admin") addProblem(responses, "invalid_admin_token");
   else if (access !== "public") {
     for (const code of ["invalid_api_key", "tenant_suspended", "rate_limited"] as const)
@@ -135,11 +136,16 @@ function complete(
       ? {}
       : { requestBody: { required: !isOptional(body), content: { "application/json": { schema: body } } } }),
     responses,
-    ...(access === "public"
-      ? {}
-      : { security: access === "admin" ? [{ admin: [] }] : [{ apiKey: [] }, { bearer: [] }] }),
-    ...(["public", "tenant", "admin"].includes(access) ? {} : { "x-scope": access }),
+    ...(access === "public" ? {} : { security: securityOf(access) }),
+    ...(["public", "tenant", "admin"].includes(access) ? {} : { "x-scope": scope }),
   };
+}
+
+function securityOf(access: Access): Record<string, string[]>[] {
+  const admin = [{ admin: [] }];
+  const tenant = [{ apiKey: [] }, { bearer: [] }];
+  if (access === "admin") return admin;
+  return scopeBesideOwner(access) === undefined ? tenant : [...tenant, ...admin];
 }
 
 const securitySchemes = {
