@@ -51,8 +51,8 @@ export function streamKeys(prefix: string) {
     upkeep: () => shared("upkeep"),
     /** Hash: exporter -> its settings, as JSON. */
     exporters: () => shared("exporters"),
-    /** Hash: exporter -> what it waits for, as JSON. */
-    exporterTroubles: () => shared("exporter-troubles"),
+    /** Hash: tenant, or nothing for all -> what an exporter waits for, as JSON. */
+    exporterTroubles: (exporter: string) => shared(`exporter-troubles:${exporter}`),
     /** Set: the tenants of which as much is parked as may be. It ends by itself when nobody renews it. */
     fullParkings: () => shared("full-parkings"),
     /** Text: the first minute since 1970 that is not part of the tenants' figures yet. */

@@ -1,0 +1,78 @@
+import {
+  type ExporterSettings,
+  type TargetSettings,
+  targetsOf,
+  type WarehouseExporter,
+} from "./exporter-settings.ts";
+
+/** An exporter that was set up, with the secrets of its targets. */
+export interface Exporter {
+  readonly name: string;
+  readonly settings: ExporterSettings;
+  /** One that stands in the file is changed there. */
+  readonly source: "api" | "file";
+  /** A draining one exports what had come when it was deleted, and then goes. */
+  readonly state: "running" | "draining";
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** The consumer group of an exporter. */
+export function groupOf(name: string): string {
+  return `exporter-${name}`;
+}
+
+/** Where a tenant's rows go. */
+export interface Place {
+  readonly target: TargetSettings;
+  readonly prefix: string;
+  /** Whether the target is the tenant's own: then its being away is nobody else's trouble. */
+  readonly isTenants: boolean;
+}
+
+/** The exporter's own place, and that of each tenant that has another. */
+export function placesOf(exporter: WarehouseExporter): {
+  readonly own: Place;
+  readonly tenants: ReadonlyMap<string, Place>;
+} {
+  const { target, prefix = "" } = exporter.settings;
+  const tenants = Object.entries(exporter.tenants ?? {}).map(
+    ([tenantId, place]) =>
+      [
+        tenantId,
+        {
+          target: place.target ?? target,
+          prefix: place.prefix ?? prefix,
+          isTenants: place.target !== undefined,
+        },
+      ] as const,
+  );
+  return { own: { target, prefix, isTenants: false }, tenants: new Map(tenants) };
+}
+
+/** The settings as they may be shown: without secrets. */
+export function withoutSecrets(settings: ExporterSettings): ExporterSettings {
+  return changeSecrets(settings, () => undefined);
+}
+
+/** A copy of the settings with each target's secret replaced. */
+export function changeSecrets(
+  settings: ExporterSettings,
+  change: (target: TargetSettings & { readonly s3: object }, pointer: string) => string | undefined,
+): ExporterSettings {
+  const copy = structuredClone(settings);
+  for (const [pointer, target] of targetsOf(copy)) {
+    if (target.s3 === undefined) continue;
+    const secret = change({ ...target, s3: target.s3 }, pointer);
+    if (secret === undefined) delete target.s3.secret_access_key;
+    else target.s3.secret_access_key = secret;
+  }
+  return copy;
+}
+
+/** Tells one target from another: everything but its secret. */
+export function targetIdentity(target: TargetSettings): string {
+  if (target.s3 === undefined) return JSON.stringify(["folder", target.folder]);
+  const { bucket, access_key_id, endpoint, region } = target.s3;
+  return JSON.stringify(["s3", endpoint ?? null, region ?? null, bucket, access_key_id]);
+}

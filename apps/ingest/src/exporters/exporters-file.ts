@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import { ConfigError } from "@payflow/service-kit/process/config.ts";
+import type { GroupRegistry } from "../streams/registry.ts";
+import { groupOf } from "./exporter.ts";
+import type { ExportersStore } from "./exporters.store.ts";
+import { exporterProblems, type PutExporter, putExporter } from "./put-exporter.ts";
+
+/** The exporters of a file, by their names; checked, but secrets may still be those given before. */
+export type FileExporters = ReadonlyMap<string, unknown>;
+
+/**
+ * Reads a file of exporters: `{"exporters": {"name": settings}}`. Throws `ConfigError` with everything that is
+ * wrong with it.
+ */
+export function readExportersFile(path: string, hasFolder: boolean): FileExporters {
+  const problem = (text: string) => new ConfigError([`INGEST_EXPORTERS_FILE ${text}`]);
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw problem(`cannot be read as JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  const exporters = fieldOf(value, "exporters");
+  if (typeof exporters !== "object" || exporters === null || Array.isArray(exporters)) {
+    throw problem('must be an object with the names and settings of exporters in "exporters"');
+  }
+  const entries = Object.entries(exporters);
+  const problems = entries.flatMap(([name, settings]) =>
+    exporterProblems({ hasFolder }, name, settings, null, `/exporters/${name}`).problems.map(
+      ({ pointer, message }) => `INGEST_EXPORTERS_FILE ${pointer}: ${message}`,
+    ),
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
+  return new Map(entries);
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  // An object that came out of JSON has texts for names.
+  return (value as Record<string, unknown>)[name];
+}
+
+export interface ApplyFile extends PutExporter {
+  readonly exporters: ExportersStore;
+  readonly registry: GroupRegistry;
+}
+
+/** Sets up what stands in the file, and drains what stood in it before and does so no more. */
+export async function applyExportersFile(deps: ApplyFile, file: FileExporters): Promise<void> {
+  const known = new Map((await deps.exporters.list()).map(({ exporter }) => [exporter.name, exporter]));
+  for (const [name, settings] of file) {
+    const before = known.get(name);
+    const { settings: wanted } = exporterProblems(deps, name, settings, before ?? null);
+    const isSame = before?.source === "file" && before.state === "running";
+    if (isSame && Bun.deepEquals(before.settings, wanted)) continue;
+    if (before?.source === "file" && before.state === "draining") {
+      // It has come back into the file before it was gone.
+      await deps.exporters.put({ ...before, state: "running" });
+    }
+    await putExporter(deps, name, settings, "file");
+  }
+  for (const exporter of known.values()) {
+    if (exporter.source !== "file" || file.has(exporter.name) || exporter.state === "draining") continue;
+    await deps.exporters.put({ ...exporter, state: "draining", updatedAt: new Date().toISOString() });
+    await deps.registry.drain(groupOf(exporter.name));
+  }
+}

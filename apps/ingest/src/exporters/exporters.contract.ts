@@ -1,0 +1,104 @@
+import { nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
+import { type Static, Type } from "@sinclair/typebox";
+import { type Exporter, withoutSecrets } from "./exporter.ts";
+import { exporterKinds, exporterSchemas } from "./exporter-settings.ts";
+
+/**
+ * The settings of one kind. They are read by the kind's own schema, so that each wrong field is named; this
+ * one describes them.
+ */
+export const PutExporterBody = Type.Unsafe<Record<string, unknown>>({
+  type: "object",
+  additionalProperties: true,
+  description: "`kind`, its `settings`, and where single tenants' events go instead. See the guide.",
+  properties: {
+    kind: { enum: [...exporterKinds] },
+    start: exporterSchemas.webhook.properties.start,
+    settings: { type: "object" },
+    tenants: { type: "object" },
+  },
+  required: ["kind"],
+});
+
+export const RemoveExporterQuery = Type.Object(
+  {
+    now: Type.Optional(
+      Type.Union([Type.Literal("true"), Type.Literal("false")], {
+        description: "Gives up what is not exported yet, instead of exporting it first.",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const Trouble = Type.Object(
+  { message: Type.String(), since: Timestamp },
+  { description: "What is waited for at the moment." },
+);
+
+export const ExporterResponse = Type.Object({
+  name: Type.String(),
+  kind: oneOf(exporterKinds),
+  start: oneOf(["oldest", "now"]),
+  settings: Type.Unsafe<object>({ type: "object", description: "Without secrets." }),
+  tenants: Type.Unsafe<object>({ type: "object", description: "By tenant, without secrets." }),
+  source: oneOf(["api", "file"]),
+  state: oneOf(["running", "draining"]),
+  lag: Type.Object({
+    events: Type.Integer({ description: "Events it has not exported, parked ones left out." }),
+    seconds: Type.Number({ description: "Age of the oldest of them." }),
+  }),
+  parked: Type.Array(
+    Type.Object({
+      tenant_id: Type.String(),
+      events: Type.Integer(),
+      bytes: Type.Integer(),
+      trouble: nullable(Trouble),
+    }),
+    { description: "What waits for the own targets of tenants." },
+  ),
+  trouble: nullable(Trouble),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});
+export type ExporterResponse = Static<typeof ExporterResponse>;
+
+export const ExportersResponse = Type.Object({
+  data: Type.Array(ExporterResponse),
+  next_cursor: Type.Null(),
+  has_more: Type.Literal(false),
+});
+
+/** How an exporter stands at the moment. */
+export interface ExporterStanding {
+  readonly lag: { readonly events: number; readonly seconds: number };
+  readonly parked: readonly { readonly tenantId: string; readonly events: number; readonly bytes: number }[];
+  /** By tenant; under nothing what all of them wait for. */
+  readonly troubles: ReadonlyMap<string, { readonly message: string; readonly since: string }>;
+}
+
+export function toExporter(
+  exporter: Exporter,
+  { lag, parked, troubles }: ExporterStanding,
+): ExporterResponse {
+  const shown = withoutSecrets(exporter.settings);
+  return {
+    name: exporter.name,
+    kind: shown.kind,
+    start: shown.start ?? "oldest",
+    settings: "settings" in shown ? shown.settings : {},
+    tenants: "tenants" in shown ? (shown.tenants ?? {}) : {},
+    source: exporter.source,
+    state: exporter.state,
+    lag: { events: lag.events, seconds: lag.seconds },
+    parked: parked.map(({ tenantId, events, bytes }) => ({
+      tenant_id: tenantId,
+      events,
+      bytes,
+      trouble: troubles.get(tenantId) ?? null,
+    })),
+    trouble: troubles.get("") ?? null,
+    created_at: exporter.createdAt,
+    updated_at: exporter.updatedAt,
+  };
+}

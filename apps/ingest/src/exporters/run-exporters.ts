@@ -1,0 +1,192 @@
+import path from "node:path";
+import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
+import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import { type RunningGroup, startGroup } from "@payflow/service-kit/streams/group.ts";
+import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { startRounds } from "@payflow/service-kit/work/rounds.ts";
+import type { GroupRegistry } from "../streams/registry.ts";
+import { type Exporter, groupOf, type Place } from "./exporter.ts";
+import { type ExporterMetrics, exporterMetrics } from "./exporter-metrics.ts";
+import { maxRows } from "./exporter-settings.ts";
+import type { ExportersStore } from "./exporters.store.ts";
+import { applyExportersFile, type FileExporters } from "./exporters-file.ts";
+import { fullParkings } from "./parking/full-parkings.ts";
+import type { ParkedStore } from "./parking/parked.store.ts";
+import { troubleNotes } from "./trouble.ts";
+import { createFolderTarget } from "./warehouse/folder-target.ts";
+import { createS3Target } from "./warehouse/s3-target.ts";
+import { warehouseConsumer } from "./warehouse/warehouse-consumer.ts";
+import { webhookConsumer } from "./webhook/webhook-consumer.ts";
+
+export interface RunExporters {
+  readonly exporters: ExportersStore;
+  readonly registry: GroupRegistry;
+  readonly parked: ParkedStore;
+  readonly keys: StreamKeys;
+  readonly partitions: number;
+  /** A connection of an exporter's own. */
+  readonly connect: (name: string) => StreamsRedis;
+  readonly notifier: InternalClient;
+  /** Below it stand the folders that exporters write to. */
+  readonly folder: string | undefined;
+  /** What stands in INGEST_EXPORTERS_FILE. */
+  readonly file: FileExporters | null;
+  readonly parkAfterMs: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+interface Running {
+  readonly settings: Exporter["settings"];
+  stop(): Promise<void>;
+}
+
+/** How often changes are looked for. */
+const everyMs = 1_000;
+/** For so long a parking that is found full counts as full. */
+const fullMs = 10_000;
+const maxBatch = 1_000;
+/** More than the largest file has rows, whatever the settings: one that was begun can always be ended. */
+const maxPending = 2 * maxRows + 2 * maxBatch;
+
+/**
+ * Runs every exporter that is set up, each as a consumer group of its own, shared with the other exporter
+ * processes; takes up changes within seconds.
+ */
+export function startExporters(deps: RunExporters): { stop(): Promise<void> } {
+  const running = new Map<string, Running>();
+  const counted = exporterMetrics(deps.metrics);
+  let file = deps.file;
+  const rounds = startRounds({
+    logger: deps.logger,
+    failure: "exporters could not be looked after",
+    everyMs,
+    round: async () => {
+      const hasFolder = deps.folder !== undefined;
+      if (file !== null) await applyExportersFile({ ...deps, hasFolder }, file);
+      file = null;
+      await settle(deps, counted, running);
+      await watchParkings(deps, counted);
+      return undefined;
+    },
+  });
+  return {
+    async stop() {
+      await rounds.stop();
+      await Promise.all([...running.values()].map((one) => one.stop()));
+    },
+  };
+}
+
+/** Starts, restarts and stops, so that what runs is what is set up. */
+async function settle(
+  deps: RunExporters,
+  counted: ExporterMetrics,
+  running: Map<string, Running>,
+): Promise<void> {
+  const wanted = new Map((await deps.exporters.list()).map(({ exporter }) => [exporter.name, exporter]));
+  const groups = new Set((await deps.registry.list()).map(({ group }) => group));
+  for (const [name, one] of running) {
+    const exporter = wanted.get(name);
+    if (exporter !== undefined && Bun.deepEquals(exporter.settings, one.settings)) continue;
+    running.delete(name);
+    await one.stop();
+  }
+  for (const [name, exporter] of wanted) {
+    const isRegistered = groups.has(groupOf(name));
+    if (exporter.state === "draining" && !isRegistered) {
+      await running.get(name)?.stop();
+      running.delete(name);
+      await deps.parked.destroy(groupOf(name));
+      await deps.exporters.removeDrained(exporter);
+      continue;
+    }
+    if (!isRegistered) await register(deps, exporter);
+    if (!running.has(name)) running.set(name, await start(deps, counted, exporter));
+  }
+}
+
+function register(deps: RunExporters, { name, settings }: Exporter): Promise<void> {
+  return deps.registry.register(groupOf(name), settings.kind, settings.start === "now" ? "$" : "0");
+}
+
+async function start(deps: RunExporters, counted: ExporterMetrics, exporter: Exporter): Promise<Running> {
+  const { name, settings } = exporter;
+  const redis = deps.connect(`exporter-${name}`);
+  const logger = deps.logger.child({ exporter: name });
+  const group: RunningGroup = await startGroup({
+    redis,
+    keys: deps.keys,
+    partitions: deps.partitions,
+    group: groupOf(name),
+    kind: settings.kind,
+    maxBatch,
+    maxPending,
+    logger,
+    metrics: deps.metrics,
+    open: consumerOf(deps, counted, exporter, logger),
+  });
+  logger.info({ kind: settings.kind }, "an exporter runs");
+  return {
+    settings,
+    async stop() {
+      await group.stop();
+      redis.disconnect();
+      logger.info("an exporter has stopped");
+    },
+  };
+}
+
+function consumerOf(deps: RunExporters, counted: ExporterMetrics, exporter: Exporter, logger: Logger) {
+  const { name, settings } = exporter;
+  const note = troubleNotes({ name, exporters: deps.exporters, logger });
+  const onTrouble = (error: unknown, tenantId?: string) => {
+    if (error !== null) counted.troubles.inc({ exporter: name });
+    note(error, tenantId);
+  };
+  if (settings.kind === "webhook") return webhookConsumer({ notifier: deps.notifier, onTrouble });
+  return warehouseConsumer({
+    name,
+    settings,
+    keys: deps.keys,
+    targetOf: (place) => targetOf(deps, place),
+    parkAfterMs: deps.parkAfterMs,
+    onTrouble,
+    onStored: (files, rows, bytes) => {
+      counted.files.inc({ exporter: name }, files);
+      counted.rows.inc({ exporter: name }, rows);
+      counted.bytes.inc({ exporter: name }, bytes);
+    },
+  });
+}
+
+function targetOf({ folder }: RunExporters, { target }: Place) {
+  if (target.s3 !== undefined) return createS3Target(target.s3);
+  if (folder !== undefined) return createFolderTarget(path.join(folder, target.folder ?? ""));
+  const refuse = () => Promise.reject(new Error("this process has no folder for exports"));
+  return { put: refuse };
+}
+
+/** Tells where as much is parked as may be, so that no more of those tenants' events are taken. */
+async function watchParkings(deps: RunExporters, counted: ExporterMetrics): Promise<void> {
+  const names = (await deps.exporters.list()).map(({ exporter }) => exporter.name);
+  const parked = await Promise.all(names.map((name) => deps.parked.sizes(groupOf(name))));
+  counted.parkedEvents.reset();
+  counted.parkedBytes.reset();
+  for (const [index, exporter] of names.entries()) {
+    const sizes = parked[index] ?? [];
+    counted.parkedEvents.set(
+      { exporter },
+      sizes.reduce((sum, one) => sum + one.events, 0),
+    );
+    counted.parkedBytes.set(
+      { exporter },
+      sizes.reduce((sum, one) => sum + one.bytes, 0),
+    );
+  }
+  const all = parked.flat();
+  const full = all.length === 0 ? [] : fullParkings(all, await deps.parked.memoryBytes());
+  await deps.parked.setFull(full, fullMs);
+}

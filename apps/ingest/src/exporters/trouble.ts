@@ -1,0 +1,43 @@
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import type { ExportersStore, Trouble } from "./exporters.store.ts";
+
+/** A trouble that lasts is told again after so long. */
+const againMs = 5_000;
+
+/**
+ * Keeps note of what an exporter waits for, where admins see it: once when it begins, then now and then, and
+ * once when it is over. Told without an error, it is over. A tenant's own target is told of by the tenant.
+ */
+export function troubleNotes(deps: {
+  readonly name: string;
+  readonly exporters: ExportersStore;
+  readonly logger: Logger;
+}): (error: unknown, tenantId?: string) => void {
+  const { name, exporters, logger } = deps;
+  const known = new Map<string, { readonly since: string; toldAt: number }>();
+  const set = (tenantId: string, trouble: Trouble | null) => {
+    exporters.setTrouble(name, tenantId, trouble).catch((failure: unknown) => {
+      logger.debug({ err: failure, exporter: name }, "an exporter's trouble could not be noted");
+    });
+  };
+  return (error, tenantId = "") => {
+    const before = known.get(tenantId);
+    if (error === null) {
+      if (known.delete(tenantId)) set(tenantId, null);
+      return;
+    }
+    const now = performance.now();
+    if (before !== undefined && now - before.toldAt < againMs) return;
+    const since = before?.since ?? new Date().toISOString();
+    known.set(tenantId, { since, toldAt: now });
+    set(tenantId, { message: describe(error), since });
+  };
+}
+
+/** What went wrong, for an admin: the code that a store gives its refusal says more than its sentence. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error).slice(0, 300);
+  const code = "code" in error && typeof error.code === "string" ? `${error.code}: ` : "";
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+  return `${code}${error.message}${cause}`.slice(0, 300);
+}

@@ -1,0 +1,169 @@
+import type { CloseReason, HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
+import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
+import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
+import { type Place, placesOf } from "../exporter.ts";
+import type { WarehouseExporter } from "../exporter-settings.ts";
+import { createParkingStore } from "../parking/parking.store.ts";
+import { createBoundariesStore } from "./boundaries.store.ts";
+import { type Boundary, isWithin } from "./boundary.ts";
+import { type Lane, type LaneContext, LaneFiles } from "./lane.ts";
+import { OwnLane } from "./own-lane.ts";
+import { type ExportRow, readRow, UnreadableEvent } from "./row.ts";
+import type { ExportTarget } from "./target.ts";
+import { TenantLane } from "./tenant-lane.ts";
+
+export interface WarehouseConsumer {
+  readonly name: string;
+  readonly settings: WarehouseExporter;
+  readonly keys: StreamKeys;
+  readonly targetOf: (place: Place) => ExportTarget;
+  readonly parkAfterMs: number;
+  readonly onTrouble: (error: unknown, tenantId?: string) => void;
+  readonly onStored: (files: number, rows: number, bytes: number) => void;
+}
+
+/** What closing may take for storing the files that are open. */
+const closingMs = 8_000;
+
+/** Writes a partition's entries to files, each file with its rows acknowledged in one step. */
+export function warehouseConsumer(deps: WarehouseConsumer) {
+  return (partition: HeldPartition): PartitionConsumer => new WarehousePartition(deps, partition);
+}
+
+class WarehousePartition implements PartitionConsumer {
+  readonly #partition: HeldPartition;
+  readonly #ending = new AbortController();
+  readonly #context: LaneContext;
+  readonly #places;
+  readonly #tenants = new Map<string, OwnLane | TenantLane>();
+  #boundaries: ReadonlyMap<string, Boundary> = new Map();
+  #own: OwnLane | undefined;
+  #loading: Promise<OwnLane> | undefined;
+
+  constructor(deps: WarehouseConsumer, partition: HeldPartition) {
+    const { settings } = deps.settings;
+    this.#partition = partition;
+    this.#places = placesOf(deps.settings);
+    this.#context = {
+      exporter: deps.name,
+      format: settings.format,
+      limits: {
+        maxRows: settings.max_rows ?? 20_000,
+        maxBytes: settings.max_bytes ?? 16 * 1024 * 1024,
+        maxAgeMs: (settings.max_age_seconds ?? 60) * 1_000,
+      },
+      partition,
+      boundaries: createBoundariesStore(deps.keys, partition),
+      parking: createParkingStore(deps.keys, partition),
+      targetOf: deps.targetOf,
+      ending: this.#ending.signal,
+      onTrouble: deps.onTrouble,
+      onStored: deps.onStored,
+      parkAfterMs: deps.parkAfterMs,
+    };
+  }
+
+  async take(entries: readonly StreamEntry[]): Promise<void> {
+    const own = await this.#load();
+    for (const entry of entries) {
+      const row = await this.#read(entry);
+      if (row !== null) await this.#laneOf(entry, own).take(row);
+    }
+    const last = entries.at(-1);
+    if (last !== undefined) for (const lane of this.#lanes(own)) await lane.passed(last.id);
+    await this.#keepWithinMemory(own);
+  }
+
+  async tick(): Promise<void> {
+    const own = await this.#load();
+    for (const lane of this.#lanes(own)) await lane.tick();
+    for (const [tenantId, lane] of this.#tenants) {
+      // One that only had something parked from earlier settings.
+      const isOver = lane instanceof TenantLane && !lane.isParked && lane.held.rows === 0;
+      if (isOver && !this.#places.tenants.has(tenantId)) this.#tenants.delete(tenantId);
+    }
+  }
+
+  async close(reason: CloseReason): Promise<void> {
+    if (reason === "lost") this.#ending.abort();
+    const limit = setTimeout(() => this.#ending.abort(), closingMs);
+    const own = this.#own;
+    const lanes = own === undefined ? [] : [...this.#lanes(own)];
+    const closing = reason === "lost" ? [] : lanes.map((lane) => lane.close());
+    for (const result of await Promise.allSettled(closing)) {
+      // What was not stored is taken by the next holder, from the same place on.
+      if (result.status === "rejected") this.#partition.report(result.reason, "transient");
+    }
+    clearTimeout(limit);
+    this.#ending.abort();
+  }
+
+  #load(): Promise<OwnLane> {
+    this.#loading ??= this.#open();
+    return this.#loading;
+  }
+
+  async #open(): Promise<OwnLane> {
+    this.#boundaries = await this.#context.boundaries.load();
+    const parked = await this.#context.parking.tenants();
+    for (const tenantId of parked) this.#tenants.set(tenantId, this.#tenantLane(tenantId, true));
+    const elsewhere = () => [...new Set([...this.#places.tenants.keys(), ...this.#tenants.keys()])];
+    this.#own = new OwnLane(this.#context, this.#files("", this.#places.own, elsewhere));
+    return this.#own;
+  }
+
+  #files(name: string, place: Place, without: () => readonly string[] = () => []): LaneFiles {
+    return new LaneFiles(this.#context, name, place, this.#boundaries.get(name), without);
+  }
+
+  #tenantLane(tenantId: string, isParked: boolean): OwnLane | TenantLane {
+    const place = this.#places.tenants.get(tenantId) ?? this.#places.own;
+    const files = this.#files(tenantId, place);
+    if (!place.isTenants && !isParked) return new OwnLane(this.#context, files);
+    return new TenantLane(this.#context, files, tenantId, isParked);
+  }
+
+  *#lanes(own: OwnLane): Generator<Lane> {
+    yield own;
+    yield* this.#tenants.values();
+  }
+
+  /** An entry that a file of earlier settings has stays in it, though its tenant has another place now. */
+  #laneOf(entry: StreamEntry, own: OwnLane): Lane {
+    const recorded = own.expected;
+    if (recorded !== null && isWithin(recorded, entry)) return own;
+    const known = this.#tenants.get(entry.tenantId);
+    if (known !== undefined) return known;
+    if (!this.#places.tenants.has(entry.tenantId)) return own;
+    const lane = this.#tenantLane(entry.tenantId, false);
+    this.#tenants.set(entry.tenantId, lane);
+    return lane;
+  }
+
+  async #read(entry: StreamEntry): Promise<ExportRow | null> {
+    try {
+      return readRow(entry);
+    } catch (error) {
+      if (!(error instanceof UnreadableEvent)) throw error;
+      this.#partition.report(error, "event", entry);
+      const now = new Date().toISOString();
+      const failure = { tries: 1, reason: `${error.name}: ${error.message}` };
+      await this.#partition.bury(entry, { ...failure, firstFailedAt: now, lastFailedAt: now });
+      return null;
+    }
+  }
+
+  /** All files of a partition together are bounded, however many places its tenants have. */
+  async #keepWithinMemory(own: OwnLane): Promise<void> {
+    const { maxRows, maxBytes } = this.#context.limits;
+    const lanes = [...this.#lanes(own)].toSorted((left, right) => left.held.since - right.held.since);
+    let rows = lanes.reduce((sum, lane) => sum + lane.held.rows, 0);
+    let bytes = lanes.reduce((sum, lane) => sum + lane.held.bytes, 0);
+    for (const lane of lanes) {
+      if (rows <= 2 * maxRows && bytes <= 2 * maxBytes) return;
+      rows -= lane.held.rows;
+      bytes -= lane.held.bytes;
+      await lane.finish();
+    }
+  }
+}
