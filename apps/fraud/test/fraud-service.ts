@@ -139,6 +139,22 @@ export function scoresRequest(body: unknown, token = internalSecret): Request {
   });
 }
 
+/** Rules that count as much as rules can: each reads two series of its own window. */
+export function heavyRules(count: number, mode: "enforce" | "shadow") {
+  const keys = ["customer", "card", "ip", "tenant"];
+  return Array.from({ length: count }, (_, index) => ({
+    kind: "velocity",
+    name: "heavy",
+    id: `heavy:${index}`,
+    mode,
+    key: keys[index % keys.length],
+    measure: "fail_ratio",
+    window_seconds: 86_400 - index,
+    limit: 1,
+    action: "flag",
+  }));
+}
+
 /** A payment to score; whatever is not given is harmless. */
 export function payment(tenantId: string, given: Partial<ScoreRequest> = {}): ScoreRequest {
   return {

@@ -5,6 +5,7 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import {
   call,
   type Fraud,
+  heavyRules,
   outboxOf,
   payment,
   score,
@@ -20,7 +21,7 @@ beforeAll(async () => {
 }, startLimitMs);
 afterAll(() => fraud.close());
 
-const velocityOf = (limit: number) => ({
+const velocityOf = (limit: number, others: readonly object[] = []) => ({
   rules: [
     {
       kind: "velocity",
@@ -31,29 +32,40 @@ const velocityOf = (limit: number) => ({
       limit,
       action: "block",
     },
+    ...others,
   ],
 });
 
-test("with limit N exactly N of 1,000 simultaneous payments pass, on two replicas and after redelivery", async () => {
-  const tenantId = newId("ten");
-  const limit = 137;
-  expect((await call(fraud, testKey(tenantId), "PUT", "/fraud/policy", velocityOf(limit))).status).toBe(200);
-  const replicas = [fraud, fraud.replica()];
-  const payments = Array.from({ length: 1_000 }, () => payment(tenantId));
-  const batches = Array.from({ length: 50 }, (_, batch) => payments.slice(batch * 20, batch * 20 + 20));
-  const ask = async () => {
-    const answers = await Promise.all(
-      batches.map((batch, index) => score(replicas[index % 2] ?? fraud, batch)),
+test.each([
+  ["alone", 20, []],
+  ["among as many rules as there may be", 200, heavyRules(49, "shadow")],
+] as const)(
+  "with limit N exactly N of 1,000 simultaneous payments pass, %s, on two replicas and after redelivery",
+  async (_, size, others) => {
+    const tenantId = newId("ten");
+    const limit = 137;
+    expect(
+      (await call(fraud, testKey(tenantId), "PUT", "/fraud/policy", velocityOf(limit, others))).status,
+    ).toBe(200);
+    const replicas = [fraud, fraud.replica()];
+    const payments = Array.from({ length: 1_000 }, () => payment(tenantId));
+    const batches = Array.from({ length: 1_000 / size }, (_, batch) =>
+      payments.slice(batch * size, batch * size + size),
     );
-    return answers.flat().map((answer) => answer.decision);
-  };
-  const first = await ask();
-  expect(first.filter((decision) => decision === "allow")).toHaveLength(limit);
-  expect(first.filter((decision) => decision === "block")).toHaveLength(1_000 - limit);
-  expect(await ask()).toEqual(first);
-  await fraud.redis.flushall();
-  expect(await ask()).toEqual(first);
-});
+    const ask = async () => {
+      const answers = await Promise.all(
+        batches.map((batch, index) => score(replicas[index % 2] ?? fraud, batch)),
+      );
+      return answers.flat().map((answer) => answer.decision);
+    };
+    const first = await ask();
+    expect(first.filter((decision) => decision === "allow")).toHaveLength(limit);
+    expect(first.filter((decision) => decision === "block")).toHaveLength(1_000 - limit);
+    expect(await ask()).toEqual(first);
+    await fraud.redis.flushall();
+    expect(await ask()).toEqual(first);
+  },
+);
 
 test("the same payments sent at once by two callers are counted once and decided once", async () => {
   const tenantId = newId("ten");
@@ -112,6 +124,7 @@ test("decision, flag and event are stored together, and only once for a payment"
     score: 40,
     rules: ["amount_threshold"],
     fail_mode: "review",
+    steps: 16,
   });
   await score(fraud, [large, large]);
   const events = await outboxOf(fraud, large.payment_id);

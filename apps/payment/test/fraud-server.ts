@@ -11,6 +11,8 @@ export interface FraudServer {
   readonly url: string;
   /** Every payment that was asked about, in order. */
   readonly asked: ScoreRequest[];
+  /** How many payments each call asked about. */
+  readonly calls: number[];
   /** Decides from now on; every payment is allowed otherwise. */
   decide(by: Decide): void;
   /** Delays every answer by this much from now on. */
@@ -21,6 +23,7 @@ export interface FraudServer {
 /** An HTTP server that speaks fraud's internal contract and decides as the test says. */
 export function startFraud(secret: string): FraudServer {
   const asked: ScoreRequest[] = [];
+  const calls: number[] = [];
   let decide: Decide = () => ({});
   let delayMs = 0;
   const server = Bun.serve({
@@ -32,6 +35,7 @@ export function startFraud(secret: string): FraudServer {
       // Only payment's own client calls this server.
       const { payments } = (await request.json()) as ScoresBody;
       asked.push(...payments);
+      calls.push(payments.length);
       if (delayMs > 0) await Bun.sleep(delayMs);
       const decisions = payments.map((payment) => ({
         payment_id: payment.payment_id,
@@ -47,6 +51,7 @@ export function startFraud(secret: string): FraudServer {
   return {
     url: server.url.href,
     asked,
+    calls,
     decide: (by) => {
       decide = by;
     },

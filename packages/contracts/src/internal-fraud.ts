@@ -8,6 +8,15 @@ export const scoresPath = "/internal/v1/scores";
 /** The most payments one call to `scoresPath` may carry. */
 export const maxScoreBatch = 256;
 
+/**
+ * The steps of counting that one call should ask for, and the most that fraud does at a time: the counters
+ * serve all tenants in turn. A batch under the default policy stays within it.
+ */
+export const maxScoreSteps = 4_096;
+
+/** The steps to assume of a payment whose tenant's policy is not known: none takes more. */
+export const mostScoreSteps = 256;
+
 /** What fraud answers for a payment, from the mildest to the strictest. */
 export const fraudDecisions = ["allow", "flag", "review", "block"] as const;
 export type FraudDecision = (typeof fraudDecisions)[number];
@@ -47,13 +56,17 @@ export const ScoresBody = Type.Object(
 );
 export type ScoresBody = Static<typeof ScoresBody>;
 
-/** One decision: `rules` names the enforced rules that triggered, `fail_mode` is the tenant's present one. */
+/**
+ * One decision: `rules` names the enforced rules that triggered; `fail_mode` and `steps`, what counting a
+ * payment takes, are those of the tenant's present policy.
+ */
 export const ScoreAnswer = Type.Object({
   payment_id: Type.String(),
   decision: oneOf(fraudDecisions),
   score: Type.Integer({ minimum: 0, maximum: 100 }),
   rules: Type.Array(Type.String()),
   fail_mode: oneOf(failModes),
+  steps: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type ScoreAnswer = Static<typeof ScoreAnswer>;
 

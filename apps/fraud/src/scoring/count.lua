@@ -12,7 +12,7 @@
 
 local cap, half = 4096, 1000000000
 -- Entries over their time that leave a series at once: more than come, and never so many that others wait.
-local leaving = 64
+local leaving = 16
 local input = cjson.decode(ARGV[1])
 local count = #input.payments
 local now = input.now
@@ -138,7 +138,7 @@ local function thin(series)
   local older = redis.call('ZRANGE', series.key, 0, cap / 2, 'WITHSCORES')
   local times = {}
   for index = 2, #older, 2 do times[index / 2] = tonumber(older[index]) end
-  local part, dropped = 1024, {}
+  local part, dropped = 512, {}
   repeat
     part, dropped = part / 2, {}
     local kept = times[1]
@@ -155,7 +155,7 @@ local function thin(series)
 end
 
 -- All of a batch's series may be due at once: some wait for the next batch, each a little above the cap.
-local thinnings = 4
+local thinnings = 2
 
 local function trim(series)
   local size = redis.call('ZCARD', series.key)

@@ -1,4 +1,5 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
+import { maxScoreSteps } from "@payflow/contracts/internal-fraud.ts";
 import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import type { Redis } from "ioredis";
 import type { CompiledPolicy } from "../policies/compile-policy.ts";
@@ -42,20 +43,25 @@ export function redisCounters(redis: Redis, clockMs?: () => number): Counters {
   const run = runner(redis);
   return {
     async count(payments, isDry) {
-      if (payments.length === 0) return [];
-      const batch = new Batch();
-      const rows = payments.map((payment) => batch.add(payment));
-      const input = {
-        now: nowMicros(),
-        write: !isDry,
-        marker_ms: countedOnceMs,
-        series: batch.series,
-        payments: rows,
-      };
-      const markers = payments.map((one) => `${keyPrefix(one.tenantId, one.mode)}payment:${one.paymentId}`);
-      const answers = await run(countScript, [...markers, ...batch.keys], input);
-      // The script answers one text for each payment.
-      return (answers as readonly string[]).map((text, index) => batch.readings(index, text));
+      const seen = new Map<Counted, readonly Reading[]>();
+      for (const part of inParts(payments)) {
+        const batch = new Batch();
+        const rows = part.map((payment) => batch.add(payment));
+        const input = {
+          now: nowMicros(),
+          write: !isDry,
+          marker_ms: countedOnceMs,
+          series: batch.series,
+          payments: rows,
+        };
+        const markers = part.map((one) => `${keyPrefix(one.tenantId, one.mode)}payment:${one.paymentId}`);
+        // The script answers one text for each payment.
+        const answers = (await run(countScript, [...markers, ...batch.keys], input)) as readonly string[];
+        for (const [index, payment] of part.entries()) {
+          seen.set(payment, batch.readings(index, answers[index] ?? ""));
+        }
+      }
+      return payments.map((payment) => seen.get(payment) ?? []);
     },
     async recordFailures(failures) {
       const keys = new Map<string, number>();
@@ -68,6 +74,30 @@ export function redisCounters(redis: Redis, clockMs?: () => number): Counters {
       await run(failuresScript, [...keys.keys()], input);
     },
   };
+}
+
+/**
+ * The parts of a batch that are counted by one script each: few enough steps that the batches of others come
+ * between them. The tenants that take few steps come first; a tenant's payments keep their order.
+ */
+function inParts(payments: readonly Counted[]): (readonly Counted[])[] {
+  const steps = (some: readonly Counted[]) =>
+    some.reduce((sum, one) => sum + seriesPlan(one.policy).steps, 0);
+  if (steps(payments) <= maxScoreSteps) return payments.length === 0 ? [] : [payments];
+  const byOwner = Map.groupBy(payments, (one) => keyPrefix(one.tenantId, one.mode));
+  const inOrder = [...byOwner.values()].sort((left, right) => steps(left) - steps(right)).flat();
+  const parts: Counted[][] = [];
+  let left = 0;
+  for (const payment of inOrder) {
+    const taken = seriesPlan(payment.policy).steps;
+    if (taken > left) {
+      parts.push([]);
+      left = maxScoreSteps;
+    }
+    parts.at(-1)?.push(payment);
+    left -= taken;
+  }
+  return parts;
 }
 
 type PaymentRow = readonly [policy: string, adds: readonly (number | string)[], reads: readonly number[]];

@@ -6,7 +6,7 @@
 -- for this server's clock; series are numbered from 1 in the order of KEYS.
 
 -- Of a key's failures, and of those over their time that leave it at once.
-local cap, leaving = 4096, 64
+local cap, leaving = 4096, 16
 local input = cjson.decode(ARGV[1])
 local now = input.now
 if now == 0 then

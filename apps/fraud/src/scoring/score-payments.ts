@@ -8,6 +8,7 @@ import type { CompiledPolicy } from "../policies/compile-policy.ts";
 import type { PolicyCache } from "../policies/policy-cache.ts";
 import { type Counters, countedOnceMs } from "./counters.store.ts";
 import { evaluate, type Facts } from "./evaluate.ts";
+import { seriesPlan } from "./series.ts";
 
 export interface ScorePayments {
   readonly policies: PolicyCache;
@@ -45,6 +46,7 @@ export async function scorePayments(
       score: decision.score,
       rules: decision.rules,
       fail_mode: policy.policy.fail_mode,
+      steps: seriesPlan(policy).steps,
     };
   });
 }
@@ -56,8 +58,8 @@ interface Item {
 }
 
 /**
- * Decides a batch: one call to Redis to count, one to PostgreSQL to store. `emits` says whether decisions
- * other than `allow` are told as `fraud.flagged`; a second look tells by itself.
+ * Decides a batch: one call to Redis to count, or a few for many rules, one to PostgreSQL to store. `emits`
+ * says whether decisions other than `allow` are told as `fraud.flagged`; a second look tells by itself.
  */
 export async function decidePayments(
   deps: ScorePayments,

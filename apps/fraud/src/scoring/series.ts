@@ -26,6 +26,8 @@ export interface SeriesRead {
 export interface SeriesPlan {
   readonly series: readonly Series[];
   readonly reads: readonly SeriesRead[];
+  /** What counting a payment takes, in whichever currency takes most. */
+  readonly steps: number;
 }
 
 const plans = new WeakMap<CompiledPolicy, SeriesPlan>();
@@ -52,9 +54,27 @@ export function seriesPlan(policy: CompiledPolicy): SeriesPlan {
       windowSeconds: measure.windowSeconds,
     };
   });
-  const plan = { series, reads };
+  const plan = { series, reads, steps: stepsOf(series, reads) };
   plans.set(policy, plan);
   return plan;
+}
+
+/**
+ * About so many calls of a script: one to know the payment, one for each read, and three to open, add to and
+ * tidy a series.
+ */
+function stepsOf(series: readonly Series[], reads: readonly SeriesRead[]): number {
+  const currencies = new Set([undefined, ...series.map((one) => one.currency)]);
+  const ofEach = [...currencies].map((currency) => {
+    const isRead = (index: number) => {
+      const one = series[index];
+      return one !== undefined && (one.currency === undefined || one.currency === currency);
+    };
+    const readings = reads.flatMap((read) => [read.series, read.failures]).filter(isRead);
+    const additions = series.filter((one, index) => isRead(index) && one.type !== seriesTypes.failures);
+    return 1 + readings.length + 3 * additions.length;
+  });
+  return Math.max(...ofEach);
 }
 
 /** Failures are kept for the longest window, whatever the rules of the moment ask for. */

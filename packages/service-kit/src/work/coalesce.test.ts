@@ -86,3 +86,30 @@ test("an outage fails the batch at once instead of asking for every request by i
   expect(outcomes.every((one) => one.status === "rejected")).toBe(true);
   expect(calls).toBe(1);
 });
+
+test("callers take turns, so that one with many waits keeps no other waiting", async () => {
+  const { batches, release, run } = recorder();
+  const ask = coalesce<number, number>({ run, maxBatch: 4, callerOf: (request) => `${request % 10}` });
+  const first = ask(1);
+  await turn();
+  const rest = [11, 21, 31, 41, 51, 2, 12, 3].map((request) => ask(request));
+  for (let call = 0; call < 3; call += 1) {
+    release.shift()?.();
+    await turn();
+  }
+  expect(batches).toEqual([[1], [11, 2, 3, 21], [12, 31, 41, 51]]);
+  release.shift()?.();
+  expect(await Promise.all([first, ...rest])).toHaveLength(9);
+});
+
+test("a call has no more weight than it may, but what is too heavy by itself goes alone", async () => {
+  const { batches, release, run } = recorder();
+  const ask = coalesce<number, number>({ run, weigh: (request) => request, maxWeight: 10 });
+  const all = [4, 6, 1, 30, 5, 5].map((request) => ask(request));
+  for (let call = 0; call < 4; call += 1) {
+    await turn();
+    release.shift()?.();
+  }
+  await Promise.all(all);
+  expect(batches).toEqual([[4, 6], [1], [30], [5, 5]]);
+});

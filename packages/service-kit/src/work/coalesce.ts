@@ -1,5 +1,6 @@
 import { isRetriableTransaction } from "../store/database.ts";
 import { retry } from "./retry.ts";
+import { WaitingLine } from "./waiting-line.ts";
 
 export interface Coalescing<Request, Result> {
   /** Runs a batch in one call; the results stand in the order of the requests. */
@@ -7,6 +8,11 @@ export interface Coalescing<Request, Result> {
   /** Sorts a batch by its unique keys, so that two processes lock rows in the same order. */
   readonly compare?: (left: Request, right: Request) => number;
   readonly maxBatch?: number;
+  /** Whose request it is. Batches take from all callers in turn: who sends many keeps nobody else waiting. */
+  readonly callerOf?: (request: Request) => string;
+  /** What a request adds to its call, and the most of it in one; looked at when the call is made. */
+  readonly weigh?: (request: Request) => number;
+  readonly maxWeight?: number;
   /** Calls under way at once. One gives the largest batches. */
   readonly maxInFlight?: number;
   /**
@@ -38,7 +44,8 @@ export function coalesce<Request, Result>(
   const maxBatch = options.maxBatch ?? 256;
   const maxInFlight = options.maxInFlight ?? 1;
   const maxWaiting = options.maxWaiting ?? 20_000;
-  const waiting: Waiting<Request, Result>[] = [];
+  const { callerOf = () => "", weigh = () => 0, maxWeight = 0 } = options;
+  const waiting = new WaitingLine<Waiting<Request, Result>>();
   const gatherMs = options.gatherMs ?? 0;
   let inFlight = 0;
   let lastBatch = 0;
@@ -55,8 +62,8 @@ export function coalesce<Request, Result>(
 
   function send(): void {
     isScheduled = false;
-    while (inFlight < maxInFlight && waiting.length > 0) {
-      const batch = waiting.splice(0, maxBatch);
+    while (inFlight < maxInFlight && waiting.size > 0) {
+      const batch = waiting.take(maxBatch, maxWeight, ({ request }) => weigh(request));
       lastBatch = batch.length;
       void flush(batch);
     }
@@ -76,9 +83,9 @@ export function coalesce<Request, Result>(
 
   return (request) =>
     new Promise<Result>((resolve, reject) => {
-      if (waiting.length >= maxWaiting)
+      if (waiting.size >= maxWaiting)
         return reject(options.onFull?.() ?? new Error("too many requests are waiting"));
-      waiting.push({ request, resolve, reject });
+      waiting.push(callerOf(request), { request, resolve, reject });
       schedule();
     });
 }

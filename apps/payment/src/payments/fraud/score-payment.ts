@@ -2,6 +2,8 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 import {
   type FailMode,
   maxScoreBatch,
+  maxScoreSteps,
+  mostScoreSteps,
   type ScoreAnswer,
   type ScoreRequest,
   ScoresAnswer,
@@ -36,12 +38,22 @@ interface Waiting {
   isGivenUp: boolean;
 }
 
-/** Tenants whose fail mode is remembered at most. */
-const maxFailModes = 50_000;
+/** What fraud's answers say of a tenant's policy. */
+interface Policy {
+  readonly failMode: FailMode;
+  /** What counting one payment takes. */
+  readonly steps: number;
+}
 
-/** Asks fraud for decisions, those of concurrent payments in one call. */
+/** Tenants and modes whose policies are remembered at most. */
+const maxPolicies = 50_000;
+
+/**
+ * Asks fraud for decisions, those of concurrent payments in one call. Tenants take turns, and a call asks for
+ * no more counting than is done soon: neither a tenant's many payments nor its many rules hold up another's.
+ */
 export function createScorer(deps: ScorePayments): Scorer {
-  const failModes = new Map<string, FailMode>();
+  const policies = new Map<string, Policy>();
   const scored = deps.metrics.counter("payflow_payment_scored_total", "Payments by how they were judged.", [
     "source",
     "decision",
@@ -49,20 +61,24 @@ export function createScorer(deps: ScorePayments): Scorer {
   const ask = coalesce<Waiting, ScoreAnswer | null>({
     run: (waiting) => askFraud(deps, waiting),
     maxBatch: maxScoreBatch,
+    callerOf: ({ payment }) => ownerOf(payment),
+    weigh: ({ payment, isGivenUp }) =>
+      isGivenUp ? 0 : (policies.get(ownerOf(payment))?.steps ?? mostScoreSteps),
+    maxWeight: maxScoreSteps,
     maxInFlight: 2,
     isOutage: (error) => error instanceof DomainError && error.reason === "unavailable",
   });
 
   async function score(payment: PaymentRow, traceparent?: string): Promise<Scoring> {
-    const tenant = `${payment.tenantId}:${payment.mode}`;
+    const owner = ownerOf(payment);
     const answer = await inTime(deps, ask, payment, traceparent);
     if (answer !== null) {
-      if (failModes.size >= maxFailModes && !failModes.has(tenant)) failModes.clear();
-      failModes.set(tenant, answer.fail_mode);
+      if (policies.size >= maxPolicies && !policies.has(owner)) policies.clear();
+      policies.set(owner, { failMode: answer.fail_mode, steps: answer.steps ?? mostScoreSteps });
     }
     const scoring: Scoring =
       answer === null
-        ? byFailMode(failModes.get(tenant))
+        ? byFailMode(policies.get(owner)?.failMode)
         : { decision: answer.decision, score: answer.score, rules: answer.rules, source: "score" };
     scored.inc({ source: scoring.source, decision: scoring.decision ?? "none" });
     return scoring;
@@ -75,6 +91,11 @@ export function createScorer(deps: ScorePayments): Scorer {
       await deps.fraud.call("POST", scoresPath, body, { answer: ScoresAnswer, timeoutMs: 2_000 });
     },
   };
+}
+
+/** Whose policy holds for a payment. */
+function ownerOf(payment: PaymentRow): string {
+  return `${payment.tenantId}:${payment.mode}`;
 }
 
 /** A decision that names the fail mode as its reason; policies may not call a rule so. */
