@@ -14,6 +14,12 @@ Every error is \`application/problem+json\` with \`type\`, \`title\`, \`status\`
 \`request_id\` and, for wrong fields, \`errors\`: a list of \`{pointer, message}\`. A declined or blocked
 payment is no problem document: it is answered with 402 and the payment itself.
 
+\`type\` is the code as a URL, \`https://payflow.dev/errors/invalid_request\`. It is a name to compare
+(RFC 9457, 3.1.1) and not an address to fetch: nothing need answer there.
+
+A \`pointer\` into the body is a JSON pointer (RFC 6901): \`/amount\`, \`/rules/0/name\`, and empty for the
+body as a whole. A parameter of the query is \`#/query/limit\`.
+
 ${markdownTable(["Status", "Code", "Meaning", "What to do"], rows)}
 `;
   return [{ path: "docs/errors.md", text }];

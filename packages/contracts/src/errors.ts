@@ -141,7 +141,7 @@ export const errorCodes = {
 
 export type ErrorCodeName = keyof typeof errorCodes;
 
-/** One field that is wrong: RFC 6901 pointer into the body, or `#/query/…`, `#/header/…`, and a sentence. */
+/** One field that is wrong: RFC 6901 pointer into the body, or `#/query/…`, and a sentence. */
 export interface FieldError {
   readonly pointer: string;
   readonly message: string;
