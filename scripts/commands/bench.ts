@@ -15,6 +15,11 @@ export function benchCommand(): Command {
     )
     .argument("[name]", `one of ${Object.keys(benches).join(", ")}`, "payments")
     .option("--json", "print the report in JSON")
+    .addHelpText(
+      "after",
+      "\nThe baselines are SQL files in the folder that PAYFLOW_BASELINES names. Without them, or without" +
+        "\npgbench, results come without a ratio.",
+    )
     .action(async (name: string, flags: BenchFlags) => {
       const bench = Object.entries(benches).find(([known]) => known === name)?.[1];
       if (bench === undefined)
