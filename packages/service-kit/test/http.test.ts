@@ -162,6 +162,13 @@ describe("every route", () => {
     expect(JSON.stringify(answer.body)).not.toContain("secret reason");
   });
 
+  test("a path that the app does not have is answered with the app's name, for it may be another's", async () => {
+    const answer = await call("GET", "/payments?limit=1", { key: "good" });
+    expect(answer.body.detail).toBe("This is the example app; no route GET /payments here.");
+    const long = await call("GET", `/${"x".repeat(5_000)}`);
+    expect(String(long.body.detail).length).toBeLessThan(300);
+  });
+
   test("wrong and unknown fields are each named", async () => {
     const answer = await call("POST", "/things", {
       key: "good",
@@ -179,6 +186,8 @@ describe("every route", () => {
     expect((await call("POST", "/things/1/turn", { key: "good", body: "null" })).status).toBe(400);
     const refused = await call("POST", "/things", { key: "good" });
     expect(refused.body.errors).toEqual([{ pointer: "/amount", message: "Expected required property" }]);
+    const whole = await call("POST", "/things", { key: "good", body: "[]" });
+    expect(whole.body.errors).toEqual([{ pointer: "", message: "Expected an object" }]);
   });
 
   test("an escaped pair of surrogates is a character like any other", async () => {

@@ -20,12 +20,21 @@ export interface Problem {
 export function toDomainError(error: unknown, kind: string | number): DomainError {
   if (error instanceof DomainError) return error;
   if (error instanceof ValidationError) return fromValidation(error);
-  if (kind === "NOT_FOUND") return new DomainError("not_found");
   if (kind === "PARSE") return new DomainError("invalid_json");
   if (isOutage(error)) {
     return new DomainError("unavailable", undefined, { headers: { "retry-after": "1" }, cause: error });
   }
   return new DomainError("internal_error", undefined, { cause: error });
+}
+
+/** As much of a path as an answer repeats. */
+const maxShownPath = 200;
+
+/** The refusal of a path that the app does not have; it names the app, since each has a port of its own. */
+export function noRoute(app: string, request: Request): DomainError {
+  // With a `Host` that is no host the URL cannot be read.
+  const path = URL.parse(request.url)?.pathname.slice(0, maxShownPath) ?? "with this address";
+  return new DomainError("not_found", `This is the ${app} app; no route ${request.method} ${path} here.`);
 }
 
 /** The answer that carries a refusal. */

@@ -5,7 +5,7 @@ import { traceId } from "../telemetry/traceparent.ts";
 import { type AccessOptions, type Authenticator, accessControl, type RateLimiter } from "./access.ts";
 import { defaultBodyLimit } from "./body.ts";
 import { documentation } from "./documentation.ts";
-import { problemResponse, toDomainError } from "./problem.ts";
+import { noRoute, problemResponse, toDomainError } from "./problem.ts";
 import { requestFacts } from "./request.ts";
 
 export interface HttpOptions extends Partial<AccessOptions> {
@@ -69,7 +69,8 @@ export function createHttp(options: HttpOptions) {
         })
         .onError({ as: "global" }, ({ error, code, request, set }) => {
           const facts = requestFacts(request);
-          const refusal = toDomainError(error, code);
+          const refusal =
+            code === "NOT_FOUND" ? noRoute(options.service, request) : toDomainError(error, code);
           set.status = refusal.status;
           if (refusal.status >= 500) report(options.logger, request, refusal);
           return problemResponse(refusal, facts.requestId, facts.headers);
