@@ -236,5 +236,7 @@ describe("every route", () => {
     expect(page).toContain("POST /things");
     expect(page).toContain("<code>x-api-key</code>");
     expect(page).not.toContain("&quot;properties&quot;");
+    const slashed = await app.handle(new Request("http://localhost/docs/"));
+    expect([slashed.status, await slashed.text()]).toEqual([200, page]);
   });
 });

@@ -35,6 +35,10 @@ export function documentation(options: { readonly title: string; readonly about?
   const plugin = new Elysia({ name: "payflow-documentation" });
   return (root: Elysia) => {
     const describe = () => openApiDocument(root, options);
+    const page = () => {
+      pageText ??= docsPage(describe());
+      return new Response(pageText, { headers: { "content-type": "text/html; charset=utf-8" } });
+    };
     return root
       .use(plugin)
       .get(
@@ -45,14 +49,8 @@ export function documentation(options: { readonly title: string; readonly about?
         },
         { detail: { hide: true } },
       )
-      .get(
-        "/docs",
-        () => {
-          pageText ??= docsPage(describe());
-          return new Response(pageText, { headers: { "content-type": "text/html; charset=utf-8" } });
-        },
-        { detail: { hide: true } },
-      );
+      .get("/docs", page, { detail: { hide: true } })
+      .get("/docs/", page, { detail: { hide: true } });
   };
 }
 
