@@ -2,13 +2,15 @@ import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
 import { adminTokenFile } from "@payflow/one-machine/installation/secrets.ts";
 import type { Settings } from "@payflow/one-machine/installation/state.ts";
+import { hasTenants } from "../installation/has-tenants.ts";
 import { defaultStateFolder } from "./state-option.ts";
 
 /**
- * What a user wants to know about a running installation: where it answers, the admin token, what to do
- * next.
+ * What a user wants to know about a running installation: where it answers, the admin token, and while there
+ * is no tenant, what to do next.
  */
-export function summary(state: string, { portBase, replicas }: Settings): string {
+export async function summary(state: string, settings: Settings): Promise<string> {
+  const { portBase, replicas } = settings;
   const ports = new PortPlan(portBase);
   const url = (port: number) => `http://127.0.0.1:${port}`;
   const width = Math.max(...platform.apps.map(({ name }) => name.length)) + 2;
@@ -22,7 +24,7 @@ export function summary(state: string, { portBase, replicas }: Settings): string
     ),
     `  admin token: ${adminTokenFile(state)}`,
     `  logs:        ./payflow logs${stateFlag}     stop: ./payflow down${stateFlag}`,
-    ...(tenant === undefined
+    ...(tenant === undefined || (await hasTenants(state, settings))
       ? []
       : [
           "Next, register a tenant:",

@@ -45,7 +45,7 @@ export async function runDetached(state: string, settings: Settings): Promise<vo
     await Bun.sleep(50);
   }
   supervisor.unref();
-  console.log(`\n${summary(state, settings)}`);
+  console.log(`\n${await summary(state, settings)}`);
 }
 
 /**
@@ -62,7 +62,7 @@ export async function changeRunning(
     wanted.portBase === running.settings.portBase && wanted.replicas === running.settings.replicas;
   if (isSame) {
     console.log(`PayFlow is already running here (supervisor ${running.supervisor.pid}).\n`);
-    console.log(summary(state, running.settings));
+    console.log(await summary(state, running.settings));
     return;
   }
   console.log(
@@ -75,7 +75,7 @@ export async function changeRunning(
     writeSettings(state, changed.settings);
     throw new Error(changed.problem);
   }
-  console.log(`\n${summary(state, wanted)}`);
+  console.log(`\n${await summary(state, wanted)}`);
 }
 
 async function nextChange(state: string, changes: number): Promise<RunRecord> {

@@ -27,7 +27,7 @@ export async function runInForeground(state: string, settings: Settings): Promis
   });
   if (ended.isAsked()) return ended.done;
   writeSettings(state, settings);
-  console.log(`\n${summary(installation.state, settings)}\n`);
+  console.log(`\n${await summary(installation.state, settings)}\n`);
   const stopFollowing =
     process.env[detachedVariable] === undefined
       ? followLogs(() => installation.processes(), installation.state)

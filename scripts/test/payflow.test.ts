@@ -64,6 +64,9 @@ async function up(state: string, ...flags: string[]): Promise<Result> {
   return payflow("up", "--detach", "--state", state, ...flags);
 }
 
+/** The supervisor, PostgreSQL, two Redis servers and the replicas of the apps. */
+const processCount = (replicas: number) => 4 + replicas * platform.apps.length;
+
 /** Every process of the installation, the supervisor among them. */
 function processesOf(state: string) {
   const record = readRunRecord(state);
@@ -91,7 +94,7 @@ test(
       expect(first.output).toContain(words);
     }
     const processes = processesOf(state);
-    expect(processes.filter(isAlive)).toHaveLength(9);
+    expect(processes.filter(isAlive)).toHaveLength(processCount(1));
 
     const registered = await fetch(`http://127.0.0.1:${portBase + 3}/tenants/register`, {
       method: "POST",
@@ -113,12 +116,14 @@ test(
     const second = await up(state, "--port-base", `${portBase}`);
     expect(second).toMatchObject({ exitCode: 0 });
     expect(second.output).toContain("already running");
+    // There is a tenant by now.
+    expect(second.output).not.toContain("tenants/register");
     expect(processesOf(state)).toEqual(processes);
 
     const more = await up(state, "--replicas", "2");
     expect(more).toMatchObject({ exitCode: 0 });
     expect(more.output).toContain("2 replicas");
-    expect(processesOf(state).filter(isAlive)).toHaveLength(14);
+    expect(processesOf(state).filter(isAlive)).toHaveLength(processCount(2));
 
     const all = processesOf(state);
     expect(await payflow("down", "--state", state)).toMatchObject({ exitCode: 0 });
@@ -127,7 +132,7 @@ test(
 
     // Flags are remembered: the same ports and two replicas again.
     expect(await up(state)).toMatchObject({ exitCode: 0 });
-    expect(processesOf(state)).toHaveLength(14);
+    expect(processesOf(state)).toHaveLength(processCount(2));
     const me = await fetch(`http://127.0.0.1:${portBase + 3}/tenants/me`, {
       headers: { "x-api-key": apiKey },
     });
@@ -293,7 +298,7 @@ test(
     for (const text of texts) {
       expect([...written, ...commandLines].filter((one) => one.includes(text))).toBeEmpty();
     }
-    expect(platform.apps.length).toBe(5);
+    expect(platform.apps.length).toBe(6);
     expect(new PortPlan(portBase).postgres).toBe(portBase + 2_000);
     releasePortBase(portBase);
   },

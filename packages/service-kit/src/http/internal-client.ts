@@ -27,8 +27,8 @@ export interface InternalCall<T extends TSchema> {
 export type InternalMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 // Bun's fetch takes HTTP_PROXY from the environment, for loopback too, and nothing but `false`, which its
-// types do not know, turns that off: the installation's secret must not pass through anybody's proxy.
-const direct = { proxy: false } as unknown as { proxy?: string };
+// types do not know, turns that off: the installation's secrets must not pass through anybody's proxy.
+export const direct = { proxy: false } as unknown as { proxy?: string };
 
 /** Calls another app's internal routes. */
 export interface InternalClient {
