@@ -32,5 +32,29 @@ export const ingestSettings = Type.Object({
     86_400,
     { minimum: 0, maximum: 30 * 86_400 },
   ),
+  INSIGHTS_LATE_SECONDS: setting.integer(
+    "Events of something that happened longer before their arrival are no part of figures of processors.",
+    3_600,
+    { minimum: 60, maximum: 400 * 86_400 },
+  ),
+  INSIGHTS_LEAST_OUTCOMES: setting.integer("Outcomes in 5 minutes from which on a processor is judged.", 50, {
+    minimum: 10,
+    maximum: 1_000_000,
+  }),
+  INSIGHTS_RISE_PERCENT: setting.integer(
+    "Points by which a processor's failure rate has risen above its usual one when it counts as degraded.",
+    10,
+    { minimum: 1, maximum: 100 },
+  ),
+  INSIGHTS_DEVIATIONS: setting.integer(
+    "Standard errors that such a rise must be, so that chance makes none.",
+    4,
+    { minimum: 1, maximum: 100 },
+  ),
+  INSIGHTS_ALONE_PERCENT: setting.integer(
+    "The failure rate of a degraded processor whose usual one is not known.",
+    50,
+    { minimum: 1, maximum: 100 },
+  ),
   NOTIFIER_SERVICE_URL: setting.url("The notifier app's internal base URL.", "http://127.0.0.1:4002"),
 });

@@ -1,7 +1,11 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectStreams } from "@payflow/service-kit/streams/connect.ts";
+import { streamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { ingestSettings } from "./config.ts";
+import { processorsReader } from "./insights/read-processors.ts";
+import { insightsStores, startInsights } from "./insights/start-insights.ts";
 import { createInternalServer, createServer } from "./server.ts";
 
 await runService(
@@ -13,8 +17,28 @@ await runService(
       const redis = connectStreams(streamsUrl, "ingest", logger);
       scope.defer("event streams", () => redis.disconnect());
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
+      const connect = (name: string) => {
+        const connection = connectStreams(streamsUrl, name, logger);
+        scope.defer(name, () => connection.disconnect());
+        return connection;
+      };
+      const streams = { keys: streamKeys("ingest"), partitions: config.INGEST_PARTITIONS };
+      const insights = insightsStores({ ...streams, redis: connect("ingest-insights") });
+      if (config.INGEST_ROLE !== "api") {
+        const counting = await startInsights({
+          ...{ ...streams, ...insights, logger, metrics, redis: connect("ingest-insights-group") },
+          settings: config,
+          notifier: createInternalClient({
+            service: "notifier",
+            baseUrl: config.NOTIFIER_SERVICE_URL,
+            secret: config.INTERNAL_SERVICE_SECRET,
+          }),
+        });
+        scope.defer("insights", () => counting.stop());
+      }
       return {
         publicApp: createServer({
+          readProcessors: processorsReader(insights),
           authenticator: access.authenticator,
           rateLimiter: access.rateLimiter,
           adminToken: config.ADMIN_TOKEN,
