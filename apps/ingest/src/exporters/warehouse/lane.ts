@@ -11,7 +11,7 @@ import type { ExportTarget } from "./target.ts";
 
 /** The rows of one partition that go to one place, in order, file after file. */
 export interface Lane {
-  /** Rows that are held, of the file being filled and of those not yet stored. */
+  /** What is held of rows that `finish` may end; a file with a boundary of its own ends only there. */
   readonly held: { readonly rows: number; readonly bytes: number; readonly since: number };
   take(row: ExportRow): Promise<void>;
   /** Ends the file being filled; with a place of the exporter's own, returns once it is stored. */

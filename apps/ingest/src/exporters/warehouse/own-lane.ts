@@ -26,7 +26,8 @@ export class OwnLane implements Lane {
   }
 
   get held() {
-    const file = this.#files.current;
+    const { current } = this.#files;
+    const file = current?.isExpected ? null : current;
     return {
       rows: file?.entries.length ?? 0,
       bytes: file?.bytes ?? 0,

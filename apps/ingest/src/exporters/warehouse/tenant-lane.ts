@@ -49,7 +49,8 @@ export class TenantLane implements Lane {
   }
 
   get held() {
-    const files = [...this.#sealed, ...(this.#files.current === null ? [] : [this.#files.current])];
+    const { current } = this.#files;
+    const files = [...this.#sealed, ...(current === null || current.isExpected ? [] : [current])];
     return {
       rows: files.reduce((sum, file) => sum + file.entries.length, 0),
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
