@@ -33,15 +33,18 @@ export async function testRedis(): Promise<TestRedisPair> {
   };
 }
 
-async function startTestRedis(kind: RedisKind): Promise<TestRedis> {
+const password = "payflow_test";
+
+/** One server of the caller's own; `settings` are lines of its configuration besides those of its kind. */
+export async function startTestRedis(kind: RedisKind, settings: readonly string[] = []): Promise<TestRedis> {
   const port = await reservePort();
   const name = `redis-${kind}-${port}`;
   const dataDirectory = path.join(temporaryFolder(), name);
   const logFile = path.join(dataDirectory, "redis.log");
-  const password = "payflow_test";
   const supervisor = new Supervisor();
   beforeRemoval(() => supervisor.killAll());
-  const start = () => supervisor.start(redisProcess({ name, kind, dataDirectory, port, password, logFile }));
+  const local = { name, kind, dataDirectory, port, password, logFile, settings };
+  const start = () => supervisor.start(redisProcess(local));
   await start();
   return {
     url: redisUrl({ port, password }),

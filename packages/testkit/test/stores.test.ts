@@ -1,9 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
 import path from "node:path";
-import { Redis } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import postgres from "postgres";
 import { testPostgres } from "../src/postgres.ts";
 import { testRedis } from "../src/redis.ts";
+import { testRedisCluster } from "../src/redis-cluster.ts";
 
 const fixture = { name: "fixture", migrations: path.join(import.meta.dir, "fixture-migrations") };
 const closing: (() => Promise<unknown>)[] = [];
@@ -58,4 +59,17 @@ test("the durable Redis keeps what it acknowledged through kill -9, and the cach
   expect(await kept.get("kept")).toBe("yes");
   const policy = await kept.config("GET", "maxmemory-policy");
   expect(policy).toContainEqual("noeviction");
+});
+
+test("three masters are one cluster that takes keys of every slot", async () => {
+  const cluster = await testRedisCluster();
+  closing.push(() => cluster.close());
+  const redis = new Cluster(cluster.urls.split(","), { redisOptions: { password: "payflow_test" } });
+  closing.push(async () => redis.disconnect());
+  const keys = Array.from({ length: 30 }, (_, index) => `key-${index}`);
+  await Promise.all(keys.map((key) => redis.set(key, key)));
+  expect(await Promise.all(keys.map((key) => redis.get(key)))).toEqual(keys);
+  const sizes = await Promise.all(redis.nodes("master").map((node) => node.dbsize()));
+  expect(sizes).toHaveLength(3);
+  expect(Math.min(...sizes)).toBeGreaterThan(0);
 });

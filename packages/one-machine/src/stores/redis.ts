@@ -13,6 +13,8 @@ export interface LocalRedis {
   readonly port: number;
   readonly password: string;
   readonly logFile: string;
+  /** Lines of its configuration besides those of its kind. */
+  readonly settings?: readonly string[];
 }
 
 /**
@@ -40,6 +42,7 @@ export function redisProcess(local: LocalRedis): ProcessSpec {
     "daemonize no",
     'save ""',
     ...settingsByKind[local.kind],
+    ...(local.settings ?? []),
   ];
   writeFileSync(configFile, `${lines.join("\n")}\n`, { mode: 0o600 });
   return {
