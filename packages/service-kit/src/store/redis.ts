@@ -1,3 +1,4 @@
+import { unavailable } from "@payflow/contracts/errors.ts";
 import { type Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "../telemetry/logging.ts";
 
@@ -37,6 +38,9 @@ export function connectRedis(url: string, name: string, logger: Logger, options:
 
 const awayMessages =
   /^(Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries per request)/;
+/** What ioredis says of a cluster, or of a part of one, that is away. */
+const clusterAwayMessages =
+  /^(Cluster isn't ready|Cluster is ended|Failed to refresh slots cache|None of startup nodes|Too many Cluster)/;
 const awayReplies =
   /^(LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|UNBLOCKED)\b/;
 
@@ -47,6 +51,7 @@ export function isRedisOutage(error: unknown): boolean {
     error.name === "MaxRetriesPerRequestError" ||
     error.name === "AbortError" ||
     awayMessages.test(error.message) ||
+    clusterAwayMessages.test(error.message) ||
     (error.name === "ReplyError" && awayReplies.test(error.message))
   );
 }
@@ -61,4 +66,14 @@ export function settled(redis: Redis | Cluster): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Redis being away is the caller's `unavailable`, which names what is kept there. */
+export async function orUnavailable<T>(what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (isRedisOutage(error)) throw unavailable(what, 1, error);
+    throw error;
+  }
 }
