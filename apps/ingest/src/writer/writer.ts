@@ -1,12 +1,33 @@
+import { createHash } from "node:crypto";
+import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { pause } from "@payflow/service-kit/work/retry.ts";
+import type { Redis } from "ioredis";
 import type { AcceptedEvent } from "../events/event.ts";
+import appendScript from "./append/append.lua" with { type: "text" };
+import { AppendCall, type AppendOutcome } from "./append/append-call.ts";
+import { Body, type Chunk, chunksOf, type Item } from "./append/chunk.ts";
+import type { StreamsLink } from "./link/streams-link.ts";
+import type { MerchantsStore } from "./merchants/merchants.store.ts";
+import { type WriterMetrics, writerMetrics } from "./writer-metrics.ts";
+
+export interface WriterOptions {
+  readonly link: StreamsLink;
+  readonly keys: StreamKeys;
+  readonly partitions: number;
+  readonly merchants: MerchantsStore;
+  readonly metrics: Metrics;
+  /** How long a slice of remembered ids is; ids are remembered for three of them at least. */
+  readonly sliceMs?: number;
+}
 
 /** What became of one event. */
 export type AppendResult =
   | {
       readonly kind: "stored";
-      /** The partition's number, a colon, and the entry's id in it. */
+      /** The partition's number, a colon, and the entry's id in its stream. */
       readonly streamId: string;
-      /** Counts the merchant's events in this mode from 1. */
+      /** Counts the merchant's events in this mode from 1, without gaps. */
       readonly sequence: number;
     }
   | { readonly kind: "duplicate" }
@@ -14,17 +35,215 @@ export type AppendResult =
   | { readonly kind: "too_many_merchants" };
 
 export interface AppendOptions {
-  /** The platform's own events are exempt from the cap of a tenant's merchants. */
+  /** The platform's own events: their merchants do not count. */
   readonly isPlatform?: boolean;
 }
 
-/** Stores events in the streams of their merchants. */
-export interface StreamWriter {
+/** The append script, which the link makes known to each server. */
+export const appendScripts: readonly string[] = [appendScript];
+const appendSha = createHash("sha1").update(appendScript).digest("hex");
+
+export const usualSliceMs = 8 * 3_600_000;
+const maxFlushesInFlight = 4;
+/** Events of one flush at most: Redis does nothing else for some milliseconds. */
+const maxFlushEvents = 500;
+/** Events of one body and partition in one flush: others get their turn between. */
+const maxChunkEvents = 250;
+/** Beyond so many events under way a request is refused, rather than answered late. */
+const maxOpenEvents = 50_000;
+
+/**
+ * Stores events in the streams, those of many requests together: what arrives in one turn of the event loop
+ * goes to each server in one write, and a promise is kept only once Redis has answered.
+ */
+export class StreamWriter {
+  readonly #options: WriterOptions;
+  readonly #metrics: WriterMetrics;
+  readonly #queue: Chunk[] = [];
+  readonly #flushes = new Set<Promise<void>>();
+  #openEvents = 0;
+  #isScheduled = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#metrics = writerMetrics(options.metrics);
+  }
+
+  /** Events that wait to be stored. */
+  get openEvents(): number {
+    return this.#openEvents;
+  }
+
   /**
-   * Stores the events of one request, in order, and resolves when they are as durable as the installation
-   * promises. Throws `unavailable` where that is not known of each of them: repeating all of them is safe.
+   * Stores the events of one request, in order; resolves when all are stored. Throws `unavailable` when it is
+   * not known that they are: repeating the request is safe then.
    */
-  append(events: readonly AcceptedEvent[], options?: AppendOptions): Promise<AppendResult[]>;
-  /** The same for one event of a tenant's. */
-  append1(event: AcceptedEvent): Promise<AppendResult>;
+  append(events: readonly AcceptedEvent[], options: AppendOptions = {}): Promise<AppendResult[]> {
+    if (events.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => this.#enqueue(events, options, resolve, reject));
+  }
+
+  /** Stores one event, as `append` does. */
+  append1(event: AcceptedEvent, options: AppendOptions = {}): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      // One event has one result.
+      this.#enqueue([event], options, ([result]) => resolve(result as AppendResult), reject);
+    });
+  }
+
+  /** Waits until everything taken so far is stored or refused. */
+  async close(): Promise<void> {
+    while (this.#openEvents > 0) await pause(5);
+  }
+
+  #enqueue(
+    events: readonly AcceptedEvent[],
+    { isPlatform = false }: AppendOptions,
+    resolve: (results: AppendResult[]) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const { link, partitions } = this.#options;
+    if (this.#openEvents >= maxOpenEvents) {
+      reject(link.unavailable());
+      return;
+    }
+    this.#openEvents += events.length;
+    const end = () => {
+      this.#openEvents -= events.length;
+    };
+    const body = new Body(
+      events,
+      (results) => {
+        end();
+        resolve(results);
+      },
+      (error) => {
+        end();
+        reject(error);
+      },
+    );
+    this.#push(chunksOf(body, partitions, maxChunkEvents, isPlatform));
+  }
+
+  #push(chunks: readonly Chunk[]): void {
+    for (const chunk of chunks) this.#queue.push(chunk);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#queue.length === 0 || this.#flushes.size >= maxFlushesInFlight) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#send());
+  }
+
+  #send(): void {
+    this.#isScheduled = false;
+    while (this.#flushes.size < maxFlushesInFlight && this.#queue.length > 0) {
+      const calls = this.#takeCalls();
+      if (calls.length === 0) continue;
+      const flush = Promise.all(calls.map(({ node, call }) => this.#run(node, call))).then(() => {
+        this.#flushes.delete(flush);
+        this.#schedule();
+      });
+      this.#flushes.add(flush);
+    }
+    this.#metrics.openEvents.set(this.#openEvents);
+  }
+
+  /** The next flush: one call for each server, and on a cluster, whose scripts keep to a slot, each partition. */
+  #takeCalls(): { readonly node: Redis; readonly call: AppendCall }[] {
+    const { link } = this.#options;
+    const calls = new Map<Redis | number, { node: Redis; call: AppendCall }>();
+    let taken = 0;
+    let events = 0;
+    for (const chunk of this.#queue) {
+      if (events > 0 && events + chunk.items.length > maxFlushEvents) break;
+      taken += 1;
+      if (chunk.body.isFailed) continue;
+      const node = link.nodeOf(chunk.partition);
+      if (node === null) {
+        chunk.body.fail(link.unavailable());
+        continue;
+      }
+      events += chunk.items.length;
+      const place = link.isCluster ? chunk.partition : node;
+      const known = calls.get(place) ?? { node, call: new AppendCall() };
+      known.call.add(chunk);
+      calls.set(place, known);
+    }
+    this.#queue.splice(0, taken);
+    return [...calls.values()];
+  }
+
+  async #run(node: Redis, call: AppendCall): Promise<void> {
+    const { link, keys, sliceMs = usualSliceMs } = this.#options;
+    const { fingerprintKey } = link;
+    const startedAt = performance.now();
+    const unknown = new Map<Chunk, Item[]>();
+    const counts = { stored: 0, duplicate: 0, conflict: 0, too_many_merchants: 0, failed: 0 };
+    const reader = {
+      event: (chunk: Chunk, item: Item, outcome: AppendOutcome) => {
+        if (outcome.kind === "unknown_merchant") {
+          const items = unknown.get(chunk);
+          if (items === undefined) unknown.set(chunk, [item]);
+          else items.push(item);
+          return;
+        }
+        counts[outcome.kind] += 1;
+        chunk.body.settle(item.place, outcome);
+      },
+      failure: (chunk: Chunk, error: Error) => {
+        counts.failed += chunk.items.length;
+        chunk.body.fail(link.unavailable(error));
+      },
+    };
+    try {
+      const command = call.command({
+        sha: appendSha,
+        sliceMs,
+        fingerprintKey,
+        streamOf: (partition) => keys.events(partition),
+      });
+      // The script answers one text for each partition.
+      call.read((await node.sendCommand(command)) as string[], reader);
+    } catch (error) {
+      // Whatever it was, a server that is as it was found takes calls; so it is looked at anew.
+      link.recheck();
+      call.fail(error instanceof Error ? error : new Error(String(error)), reader);
+    }
+    this.#observe(call, startedAt, counts);
+    for (const chunk of call.chunks()) {
+      const items = unknown.get(chunk);
+      if (items !== undefined) void this.#admit(chunk, items);
+      else if (chunk.next !== null && !chunk.body.isFailed) this.#push([chunk.next]);
+    }
+  }
+
+  #observe(call: AppendCall, startedAt: number, counts: Readonly<Record<string, number>>): void {
+    this.#metrics.flushSeconds.observe((performance.now() - startedAt) / 1_000);
+    this.#metrics.flushEvents.observe(call.eventCount);
+    for (const [result, count] of Object.entries(counts)) {
+      if (count > 0) this.#metrics.events.inc({ result }, count);
+    }
+  }
+
+  /** Counts new merchants among their tenant's, and sends their events again, still in order. */
+  async #admit(chunk: Chunk, items: readonly Item[]): Promise<void> {
+    const { link, merchants } = this.#options;
+    const admitted: Item[] = [];
+    try {
+      for (const [tenantId, own] of Map.groupBy(items, (item) => item.event.tenantId)) {
+        const known = await merchants.admit(tenantId, [...new Set(own.map((item) => item.event.merchant))]);
+        for (const item of own) {
+          if (known.has(item.event.merchant)) admitted.push(item);
+          else chunk.body.settle(item.place, { kind: "too_many_merchants" });
+        }
+      }
+    } catch (error) {
+      return chunk.body.fail(link.unavailable(error));
+    }
+    this.#metrics.events.inc({ result: "too_many_merchants" }, items.length - admitted.length);
+    if (admitted.length > 0) this.#push([{ ...chunk, items: admitted, isAdmitted: true }]);
+    else if (chunk.next !== null) this.#push([chunk.next]);
+  }
 }
