@@ -56,8 +56,9 @@ const rank = { none: 0, soft: 1, hard: 2 } as const;
 export class StoragePressure implements Pressure {
   readonly #marks: PressureMarks;
   readonly #share = new FairShare();
-  readonly #parkingFull = new Map<string, ReadonlySet<string>>();
+  #parkingFull: ReadonlySet<string> = new Set();
   #level: PressureLevel = "none";
+  #memory = 0;
 
   constructor(marks: PressureMarks) {
     this.#marks = marks;
@@ -67,14 +68,17 @@ export class StoragePressure implements Pressure {
     return this.#level;
   }
 
+  /** The share of Redis's memory that was last measured. */
+  get memory(): number {
+    return this.#memory;
+  }
+
   get retryAfterSeconds(): number {
     return this.#level === "hard" ? 5 : 2;
   }
 
   isAbove(tenantId: string): boolean {
-    if (this.#parkingFull.size > 0) {
-      for (const tenants of this.#parkingFull.values()) if (tenants.has(tenantId)) return true;
-    }
+    if (this.#parkingFull.has(tenantId)) return true;
     return this.#level === "soft" && this.#share.isAbove(tenantId);
   }
 
@@ -82,10 +86,9 @@ export class StoragePressure implements Pressure {
     this.#share.note(tenantId, events);
   }
 
-  /** The tenants whose parking has no room left in one group; an empty set once there is room. */
-  setParkingFull(group: string, tenants: ReadonlySet<string>): void {
-    if (tenants.size === 0) this.#parkingFull.delete(group);
-    else this.#parkingFull.set(group, tenants);
+  /** The tenants whose parking has no room left. */
+  setParkingFull(tenants: ReadonlySet<string>): void {
+    this.#parkingFull = tenants;
   }
 
   /** Whether this share of memory leads to refusals, or keeps them up. */
@@ -96,6 +99,7 @@ export class StoragePressure implements Pressure {
   /** Takes over what was measured; returns whether the level has changed. */
   observe(measured: Measured): boolean {
     const before = this.#level;
+    this.#memory = measured.memory;
     const { memory, queued, unreadSeconds } = this.#marks;
     const levels = [
       judge(measured.memory, memory, before),

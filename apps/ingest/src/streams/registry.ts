@@ -1,5 +1,5 @@
-import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
-import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
+import { DomainError } from "@payflow/contracts/errors.ts";
+import { orUnavailable as orRedisUnavailable } from "@payflow/service-kit/store/redis.ts";
 import type { GroupPlace } from "@payflow/service-kit/streams/registry.ts";
 import type { RegistryStore } from "./registry.store.ts";
 
@@ -83,12 +83,4 @@ export function createRegistry(store: RegistryStore): GroupRegistry {
   };
 }
 
-/** Redis being away is the caller's `unavailable`. */
-async function orUnavailable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isRedisOutage(error)) throw unavailable("The event streams' Redis", 1, error);
-    throw error;
-  }
-}
+const orUnavailable = <T>(run: () => Promise<T>) => orRedisUnavailable("The event store", run);

@@ -1,7 +1,6 @@
-import { unavailable } from "@payflow/contracts/errors.ts";
 import { checkEvent, type EventEnvelope, type Topic } from "@payflow/contracts/events.ts";
 import { newHolder } from "../store/lease.ts";
-import { isRedisOutage } from "../store/redis.ts";
+import { orUnavailable as orBusUnavailable } from "../store/redis.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type {
@@ -161,12 +160,4 @@ class RedisStreams implements EventBus {
   }
 }
 
-/** Redis being away is the caller's `unavailable`. */
-async function orUnavailable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isRedisOutage(error)) throw unavailable("The event bus", 1, error);
-    throw error;
-  }
-}
+const orUnavailable = <T>(run: () => Promise<T>) => orBusUnavailable("The event bus", run);

@@ -7,6 +7,8 @@ import { groupLag, type PartitionState, readStates } from "@payflow/service-kit/
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { startRounds } from "@payflow/service-kit/work/rounds.ts";
+import { monthOf } from "../../quotas/month.ts";
+import type { StreamsStore } from "../overview/streams.store.ts";
 import type { StoragePressure } from "../pressure.ts";
 import type { GroupRegistry } from "../registry.ts";
 import { Flow } from "./flow.ts";
@@ -19,6 +21,7 @@ export interface StreamsUpkeep {
   readonly partitions: number;
   readonly registry: GroupRegistry;
   readonly trim: TrimStore;
+  readonly streams: StreamsStore;
   readonly pressure: StoragePressure;
   /** Events that wait in this process to be stored. */
   readonly queued: () => number;
@@ -68,6 +71,7 @@ class Upkeep {
   readonly #holder = newHolder("upkeep");
   readonly #flow = new Flow();
   readonly #gauges;
+  #isNoted = false;
   #memory = 0;
   #unreadSeconds = 0;
   #measuredAt = performance.now();
@@ -110,8 +114,9 @@ class Upkeep {
   }
 
   async #readState(now: number): Promise<void> {
-    const { redis, keys, partitions, registry } = this.#deps;
+    const { redis, keys, partitions, registry, pressure } = this.#deps;
     const groups = (await registry.list()).map((one) => one.group);
+    pressure.setParkingFull(new Set(await redis.smembers(keys.fullParkings())));
     const states = await readStates(redis, keys, partitions, groups);
     this.#flow.pass(states, groups, now);
     this.#stateAt = now;
@@ -133,9 +138,18 @@ class Upkeep {
     return oldest;
   }
 
+  /** What was accepted is counted by month, and a sum over all must know the first. */
+  async #noteFirstMonth(): Promise<void> {
+    if (this.#isNoted) return;
+    const { streams } = this.#deps;
+    await streams.firstMonth(monthOf(await streams.nowMs()));
+    this.#isNoted = true;
+  }
+
   async trimForAll(signal: AbortSignal): Promise<undefined> {
     const { trim, retentionSeconds } = this.#deps;
     if (!(await trim.isMine(this.#holder, holdMs))) return undefined;
+    await this.#noteFirstMonth();
     const keptMs = this.#memory < roomyShare ? retentionSeconds * 1_000 : 0;
     await trimStreams({ ...this.#deps, store: trim }, keptMs, signal);
     if (performance.now() - this.#lettersAt >= lettersMs) {
