@@ -1,4 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import type { Mode } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
@@ -9,6 +17,7 @@ import { merchantKey, partitionOf, type StreamKeys, streamKeys } from "@payflow/
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
+import { parquetReadObjects } from "hyparquet";
 import type { ExporterResponse } from "../../src/exporters/exporters.contract.ts";
 import { createExportersStore } from "../../src/exporters/exporters.store.ts";
 import type { FileExporters } from "../../src/exporters/exporters-file.ts";
@@ -165,6 +174,33 @@ export class ExportSpace {
     return this.files(...below).flatMap((file) => readNdjson(file));
   }
 
+  /** The same in the order in which the files were written. */
+  rowsAsWritten(...below: string[]): ExportedRow[] {
+    const writtenAt = (file: string) => statSync(file, { bigint: true }).mtimeNs;
+    return this.files(...below)
+      .toSorted((left, right) => (writtenAt(left) < writtenAt(right) ? -1 : 1))
+      .flatMap((file) => readNdjson(file));
+  }
+
+  /** Makes a target unreachable: where its folder should be stands something else. */
+  takeAway(...below: string[]): void {
+    const folder = path.join(this.space.folder, ...below);
+    if (existsSync(folder)) renameSync(folder, `${folder}.away`);
+    writeFileSync(folder, "not a folder");
+  }
+
+  bringBack(...below: string[]): void {
+    const folder = path.join(this.space.folder, ...below);
+    renameSync(folder, `${folder}.was`);
+    if (existsSync(`${folder}.away`)) renameSync(`${folder}.away`, folder);
+  }
+
+  /** The rows of all Parquet files below a folder. */
+  async parquetRows(...below: string[]): Promise<ExportedRow[]> {
+    const rows = await Promise.all(this.files(...below).map(readParquet));
+    return rows.flat();
+  }
+
   async end(): Promise<void> {
     for (const end of this.#endings.reverse()) await end();
   }
@@ -214,6 +250,17 @@ function decompressed(file: string): string {
   const { stdout, exitCode } = Bun.spawnSync(["zstd", "-dcq", file]);
   if (exitCode !== 0) throw new Error(`${file} is no zstd`);
   return stdout.toString();
+}
+
+/** Reads a Parquet file by a reader that is not the writer's own. */
+export async function readParquet(file: string): Promise<ExportedRow[]> {
+  const bytes = readFileSync(file);
+  const rows = await parquetReadObjects({
+    file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
+    compressors: { ZSTD: (input) => Bun.zstdDecompressSync(input) },
+  });
+  // 64-bit numbers come as bigint; the columns are those of the interface.
+  return rows.map((row) => ({ ...row, sequence: Number(row.sequence) })) as ExportedRow[];
 }
 
 /** Whether rows are each event once, and each merchant's in order within the order of the files. */
