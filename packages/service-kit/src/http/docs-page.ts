@@ -30,11 +30,13 @@ padding:.3rem .6rem .3rem 0;
 border-bottom:1px solid #eaeef2}.access,.type{color:#57606a}`;
 
 function section(path: string, method: string, operation: OpenApiOperation): string {
-  const body = operation.requestBody?.content["application/json"]?.schema;
+  const { "application/json": json, ...others } = operation.requestBody?.content ?? {};
+  const otherTypes = Object.keys(others).map((type) => `<code>${escapeHtml(type)}</code>`);
+  const also = otherTypes.length === 0 ? "" : `<p>Also as ${otherTypes.join(", ")}.</p>`;
   return `<h2 id="${operation.operationId}"><code>${method.toUpperCase()} ${escapeHtml(path)}</code></h2>
 <p>${prose(operation.summary ?? "")}. <span class="access">${access(operation)}</span></p>
 ${operation.description === undefined ? "" : `<p>${prose(operation.description)}</p>`}
-${parameters(operation)}${body === undefined ? "" : `<h3>Body</h3>${fields(body, true)}`}
+${parameters(operation)}${json === undefined ? "" : `<h3>Body</h3>${fields(json.schema, true)}${also}`}
 <h3>Answers</h3><table>${Object.entries(operation.responses)
     .map(([status, one]) => answer(status, one))
     .join("")}</table>`;

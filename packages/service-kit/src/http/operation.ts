@@ -9,6 +9,8 @@ export interface Operation {
   readonly responses: Readonly<Record<number, TSchema | null>>;
   /** The codes this route answers besides those every route may. */
   readonly problems?: readonly ErrorCodeName[];
+  /** By media type, for a direct route, whose body the framework does not see. */
+  readonly bodies?: Readonly<Record<string, TSchema>>;
   /** Whether the route demands an `Idempotency-Key`. */
   readonly isIdempotent?: boolean;
 }
@@ -26,10 +28,19 @@ export function operation(of: Operation): DocumentDecoration {
   return {
     summary: of.summary,
     ...(of.description === undefined ? {} : { description: of.description }),
+    ...(of.bodies === undefined ? {} : { requestBody: requestBody(of.bodies) }),
     ...(of.isIdempotent === true ? { parameters: [idempotencyKeyParameter] } : {}),
     // The entries are OpenAPI responses; the library's type also wants what it would never read.
     responses: responses as NonNullable<DocumentDecoration["responses"]>,
   };
+}
+
+function requestBody(bodies: Readonly<Record<string, TSchema>>) {
+  const content = Object.entries(bodies).map(([type, schema]) => [type, { schema }]);
+  // The entries are OpenAPI media types; the library's type also wants what it would never read.
+  return { required: true, content: Object.fromEntries(content) } as NonNullable<
+    DocumentDecoration["requestBody"]
+  >;
 }
 
 const idempotencyKeyParameter = {

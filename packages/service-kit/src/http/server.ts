@@ -72,7 +72,7 @@ export function createHttp(options: HttpOptions) {
           const refusal =
             code === "NOT_FOUND" ? noRoute(options.service, request) : toDomainError(error, code);
           set.status = refusal.status;
-          if (refusal.status >= 500) report(options.logger, request, refusal);
+          if (refusal.status >= 500) reportRefusal(options.logger, request, refusal);
           return problemResponse(refusal, facts.requestId, facts.headers);
         })
         .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
@@ -89,7 +89,12 @@ export function createInternalHttp(options: HttpOptions & { readonly internalSec
   return createHttp({ ...options, isDocumented: false, bodyLimit: 4 * 1024 * 1024 });
 }
 
-function report(logger: Logger, request: Request, refusal: { reason: string; cause?: unknown }): void {
+/** Logs why a request was answered with 5xx; what was logged is found by the answer's request id. */
+export function reportRefusal(
+  logger: Logger,
+  request: Request,
+  refusal: { reason: string; cause?: unknown },
+): void {
   const facts = requestFacts(request);
   const about = {
     request_id: facts.requestId,
@@ -104,22 +109,18 @@ function report(logger: Logger, request: Request, refusal: { reason: string; cau
   else logger.warn(about, "a request was refused because a dependency is away");
 }
 
-function requestMetrics(metrics: Metrics) {
+/** Counts and times answered requests, and ends their spans. */
+export function requestMetrics(metrics: Metrics) {
   const seconds = metrics.histogram("payflow_http_request_seconds", "Time to answer a request.", [
     "method",
     "route",
     "status",
   ]);
   return (request: Request, path: string | undefined, status: number) => {
-    const { startedAt, span } = requestFacts(request);
+    const facts = requestFacts(request);
     const { method } = request;
     const route = path === undefined || path === "" ? "none" : path;
-    seconds.observe({ method, route, status }, (performance.now() - startedAt) / 1_000);
-    const attributes = {
-      "http.request.method": method,
-      "http.route": route,
-      "http.response.status_code": status,
-    };
-    span.end(`${method} ${route}`, attributes, status >= 500);
+    seconds.observe({ method, route, status }, (performance.now() - facts.startedAt) / 1_000);
+    facts.endSpan(route, status);
   };
 }

@@ -1,5 +1,6 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import type { AnyElysia } from "elysia";
+import type { Door } from "../http/door.ts";
 import { problemResponse } from "../http/problem.ts";
 import { requestFacts } from "../http/request.ts";
 
@@ -30,7 +31,13 @@ const choiceEveryMs = 1_000;
  */
 export function listen(
   app: AnyElysia,
-  at: { readonly host: string; readonly port: number; readonly isInternal: boolean },
+  at: {
+    readonly host: string;
+    readonly port: number;
+    readonly isInternal: boolean;
+    /** Asked first. */
+    readonly door?: Door | undefined;
+  },
   now = () => performance.now(),
 ): Listener {
   app.compile();
@@ -43,7 +50,7 @@ export function listen(
     // The kit answers 413 with a problem; this bound only stops what would not even be read.
     maxRequestBodySize: 64 * 1024 * 1024,
     fetch: (request) => {
-      const answer = inTime(request, app.fetch(request), answerLimitMs);
+      const answer = inTime(request, at.door?.(request) ?? app.fetch(request), answerLimitMs);
       if (!at.isInternal || now() < nextChoiceMs) return answer;
       nextChoiceMs = now() + choiceEveryMs;
       return endConnection(answer);

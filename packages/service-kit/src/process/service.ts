@@ -1,5 +1,6 @@
 import type { Static, TObject } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
+import type { Door } from "../http/door.ts";
 import { createLogger, type Logger } from "../telemetry/logging.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { startTracing } from "../telemetry/tracing.ts";
@@ -18,6 +19,8 @@ export interface ServiceContext<T extends TObject> {
 
 export interface RunningService {
   readonly publicApp: AnyElysia;
+  /** The way to the public app's direct routes. */
+  readonly door?: Door;
   readonly internalApp: AnyElysia;
   readonly readiness: readonly ReadinessCheck[];
   /** Ends background work (consumers, relays, workers) once no more requests come in. */
@@ -85,7 +88,7 @@ export async function runService<T extends TObject>(
     const publicApp = withHealth(running.publicApp, { ...health, isInternal: false });
     const internalApp = withHealth(running.internalApp, { ...health, isInternal: true });
     listeners = [
-      listen(publicApp, { host: base.HOST, port: base.PORT, isInternal: false }),
+      listen(publicApp, { host: base.HOST, port: base.PORT, isInternal: false, door: running.door }),
       listen(internalApp, {
         host: base.HOST,
         port: base.INTERNAL_PORT ?? base.PORT + 1_000,

@@ -19,6 +19,13 @@ export interface Traced {
   end(name?: string, attributes?: Record<string, string | number>, isError?: boolean): void;
 }
 
+let isExporting = false;
+
+/** Whether spans are sent anywhere. */
+export function isTracing(): boolean {
+  return isExporting;
+}
+
 /**
  * Sends spans by OTLP over HTTP (`<endpoint>/v1/traces`), in batches. Until it is called, and where no
  * endpoint is configured, spans cost nothing and only the trace context is handed on.
@@ -34,8 +41,10 @@ export async function startTracing(service: string, endpoint: string): Promise<{
     spanProcessors: [new BatchSpanProcessor(exporter)],
   });
   trace.setGlobalTracerProvider(provider);
+  isExporting = true;
   return {
     async close() {
+      isExporting = false;
       await provider.shutdown();
       trace.disable();
     },
