@@ -1,6 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
 import { SettlementsFound, SettlementsPage } from "@payflow/contracts/internal-payment.ts";
+import { connectDatabase } from "@payflow/service-kit/store/database.ts";
 import { Value } from "@sinclair/typebox/value";
+import postgres from "postgres";
+import { paymentStatuses } from "../src/payments/payment.ts";
+import { type PaymentFilter, paymentStore } from "../src/payments/payments.store.ts";
 import { startPaymentApp } from "./payment-app.ts";
 
 const app = await startPaymentApp();
@@ -69,6 +73,85 @@ test("a list shows one tenant and mode, and is filtered by state and time", asyn
   const since = encodeURIComponent(all[1]?.created_at ?? "");
   expect((await ids(`?created_gte=${since}`)).length).toBeGreaterThanOrEqual(2);
   expect(await ids(`?created_lt=${encodeURIComponent(all.at(-1)?.created_at ?? "")}`)).toEqual([]);
+});
+
+/**
+ * A tenant with forty payments of each state and then very many of one, a second apart, put there with the
+ * triggers off.
+ */
+async function crowd(admin: postgres.Sql, tenantId: string, crowding: string): Promise<void> {
+  await admin.begin(async (transaction) => {
+    await transaction`set local session_replication_role = replica`;
+    await transaction`
+      insert into payment (id, tenant_id, mode, amount, currency, capture_method, payment_method, request_id,
+        idempotency_key, created_at, updated_at, due_at, status, fraud_decision, amount_captured, error_code,
+        settled_at)
+      select 'pay_' || ${tenantId} || lpad(place::text, 6, '0'), ${tenantId}, 'live', 100, 'EUR', 'manual', 'pm_card_ok',
+             'req_1', gen_random_uuid(), at, at, case when not is_settled then at end, status,
+             case when status = 'flagged' then 'block' end, case when status = 'succeeded' then 100 else 0 end,
+             case when status = 'failed' then 'card_declined' end, case when is_settled then at end
+        from generate_series(0, 12000) as places (place),
+             lateral (select timestamptz '2026-01-01' + place * interval '1 second' as at,
+                             case when place < 280 then (${[...paymentStatuses]}::text[])[place % 7 + 1]
+                                  else ${crowding} end as status),
+             lateral (select status not in ('processing', 'authorized') as is_settled)`;
+  });
+}
+
+test("a page of any list is read from a few pages of the table, however many other payments there are", async () => {
+  const admin = postgres(app.adminUrl, { max: 1, onnotice: () => {} });
+  // One connection, so that what it has read is counted where it can be asked.
+  const connection = connectDatabase(app.databaseUrl, { name: "lists", max: 1 });
+  const lists = paymentStore(connection, { leaseMs: 1_000, onEvents: () => {} });
+  const crowds = ["failed", "succeeded", "processing", "authorized"];
+  for (const crowding of crowds) await crowd(admin, `ten_${crowding}`, crowding);
+  await admin`vacuum analyze payment`;
+  const blocks = async () => {
+    await connection.sql`select pg_stat_force_next_flush()`;
+    const [row] = await connection.sql<{ count: number }[]>`
+      select (heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::int as count
+        from pg_statio_user_tables where relname = 'payment'`;
+    return row?.count ?? 0;
+  };
+  const second = (place: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, place));
+  const cursor = (place: number) => ({ createdAt: second(place), id: "pay_~" });
+  const ranges: Omit<PaymentFilter, "limit">[] = [
+    {},
+    { createdGte: second(50) },
+    { createdLt: second(11_000) },
+    { createdGte: second(50), createdLt: second(11_000) },
+    { before: cursor(10_000) },
+    { createdGte: second(50), createdLt: second(11_000), before: cursor(300) },
+    { createdLt: second(200), before: cursor(11_000) },
+    { createdLt: second(200), before: cursor(200) },
+  ];
+  const dear: unknown[] = [];
+  const wrong: unknown[] = [];
+  for (const crowding of crowds) {
+    const owner = { tenantId: `ten_${crowding}`, mode: "live" as const };
+    const all = await admin<{ id: string; status: string; created_at: Date }[]>`
+      select id, status, created_at from payment where tenant_id = ${owner.tenantId} order by created_at desc, id desc`;
+    for (const status of [undefined, ...paymentStatuses]) {
+      for (const range of ranges) {
+        const before = await blocks();
+        const rows = await lists.list(owner, { ...range, status, limit: 20 });
+        const read = (await blocks()) - before;
+        if (read > 60) dear.push({ crowding, status, range, read });
+        const expected = all
+          .filter((one) => status === undefined || one.status === status)
+          .filter((one) => one.created_at >= (range.createdGte ?? second(0)))
+          .filter((one) => one.created_at < (range.createdLt ?? second(1e6)))
+          .filter((one) => one.created_at <= (range.before?.createdAt ?? second(1e6)))
+          .slice(0, 21);
+        if (rows.map((row) => row.id).join() !== expected.map((row) => row.id).join()) {
+          wrong.push({ crowding, status, range });
+        }
+      }
+    }
+  }
+  await Promise.all([admin.end(), connection.close()]);
+  expect(dear).toEqual([]);
+  expect(wrong).toEqual([]);
 });
 
 test("a foreign, mangled or misplaced cursor and wrong queries are refused", async () => {

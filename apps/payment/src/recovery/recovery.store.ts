@@ -57,7 +57,11 @@ export interface OpenWork {
   readonly oldestSeconds: number;
 }
 
-/** How much is open that at least one inquiry could not settle, and since when: what an alert watches. */
+/**
+ * How much is open that at least one inquiry could not settle, and since when: what an alert watches. It reads
+ * the index of what is `processing`, not all that is due some day, and leaves the entries of what is no longer
+ * open marked as dead there, so that a tenant's list of open payments need not pass them.
+ */
 export async function findOpenWork(sql: Sql): Promise<OpenWork[]> {
   return sql<OpenWork[]>`
     select kind, count(created_at)::int as count,
@@ -65,7 +69,7 @@ export async function findOpenWork(sql: Sql): Promise<OpenWork[]> {
       from (values ('payment'), ('operation'), ('refund')) as kinds (kind)
       left join (
         select 'payment' as of, created_at from payment
-         where due_at is not null and status = 'processing' and inquiries > 0
+         where settled_at is null and status = 'processing' and inquiries > 0
         union all select 'operation', created_at from operation where due_at is not null and inquiries > 0
         union all select 'refund', created_at from refund where due_at is not null and inquiries > 0) as open
         on open.of = kind

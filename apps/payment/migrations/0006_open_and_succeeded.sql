@@ -1,0 +1,2 @@
+CREATE INDEX "payment_processing" ON "payment" USING btree ("tenant_id","mode","created_at","id") WHERE settled_at is null and status = 'processing';--> statement-breakpoint
+CREATE INDEX "payment_succeeded" ON "payment" USING btree ("tenant_id","mode","created_at","id") WHERE settled_at is not null and status = 'succeeded';
