@@ -78,8 +78,8 @@ export interface Processor {
   refund(call: AmountCall): Promise<FollowUpOutcome>;
   /**
    * What the call with that key did: of `authorize` captured, authorized or failed; of the others done or
-   * failed. `not_found` is final for every call whose `notAfter` passed more than `lingerMs` ago: none of them
-   * will have an effect any more.
+   * failed. `not_found` is final for every call whose `notAfter` passed more than `lingerMs` ago: none of
+   * them will have an effect any more.
    */
   inquire(key: string): Promise<Inquiry>;
 }

@@ -58,9 +58,9 @@ export interface OpenWork {
 }
 
 /**
- * How much is open that at least one inquiry could not settle, and since when: what an alert watches. It reads
- * the index of what is `processing`, not all that is due some day, and leaves the entries of what is no longer
- * open marked as dead there, so that a tenant's list of open payments need not pass them.
+ * How much is open that at least one inquiry could not settle, and since when: what an alert watches. It
+ * reads the index of what is `processing`, not all that is due some day, and leaves the entries of what is no
+ * longer open marked as dead there, so that a tenant's list of open payments need not pass them.
  */
 export async function findOpenWork(sql: Sql): Promise<OpenWork[]> {
   return sql<OpenWork[]>`
