@@ -56,5 +56,22 @@ export const ingestSettings = Type.Object({
     50,
     { minimum: 1, maximum: 100 },
   ),
+  INGEST_EXPORT_FOLDER: setting.optional(
+    setting.text(
+      "Below it stand the folders that exporters write files to; shared by all replicas.",
+      undefined,
+      {
+        pattern: "^/",
+      },
+    ),
+  ),
+  INGEST_EXPORTERS_FILE: setting.optional(
+    setting.text("A JSON file of exporters, read at the start; those set up by admins stand beside them."),
+  ),
+  INGEST_PARK_AFTER_MS: setting.milliseconds(
+    "From the first failure of a tenant's own target to the parking of the tenant's events.",
+    10_000,
+    100,
+  ),
   NOTIFIER_SERVICE_URL: setting.url("The notifier app's internal base URL.", "http://127.0.0.1:4002"),
 });

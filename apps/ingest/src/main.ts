@@ -4,9 +4,13 @@ import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectStreams } from "@payflow/service-kit/streams/connect.ts";
 import { streamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { ingestSettings } from "./config.ts";
+import { openCatalog } from "./exporters/catalog/catalog.ts";
+import { startExporters } from "./exporters/running/run-exporters.ts";
 import { processorsReader } from "./insights/read-processors.ts";
 import { insightsStores, startInsights } from "./insights/start-insights.ts";
 import { createInternalServer, createServer } from "./server.ts";
+import { createRegistryStore } from "./streams/registry.store.ts";
+import { createRegistry } from "./streams/registry.ts";
 
 await runService(
   {
@@ -23,22 +27,31 @@ await runService(
         return connection;
       };
       const streams = { keys: streamKeys("ingest"), partitions: config.INGEST_PARTITIONS };
+      const notifier = createInternalClient({
+        service: "notifier",
+        baseUrl: config.NOTIFIER_SERVICE_URL,
+        secret: config.INTERNAL_SERVICE_SECRET,
+      });
+      const registry = createRegistry(createRegistryStore(redis, streams.keys, streams.partitions));
+      const catalog = openCatalog({ ...streams, redis, registry, settings: config, logger });
       const insights = insightsStores({ ...streams, redis: connect("ingest-insights") });
       if (config.INGEST_ROLE !== "api") {
         const counting = await startInsights({
           ...{ ...streams, ...insights, logger, metrics, redis: connect("ingest-insights-group") },
           settings: config,
-          notifier: createInternalClient({
-            service: "notifier",
-            baseUrl: config.NOTIFIER_SERVICE_URL,
-            secret: config.INTERNAL_SERVICE_SECRET,
-          }),
+          notifier,
         });
         scope.defer("insights", () => counting.stop());
+        const exporters = startExporters({
+          ...{ ...streams, catalog, registry, notifier, settings: config, logger, metrics },
+          connect: (name) => connectStreams(streamsUrl, name, logger),
+        });
+        scope.defer("exporters", () => exporters.stop());
       }
       return {
         publicApp: createServer({
           readProcessors: processorsReader(insights),
+          exporting: catalog.routes,
           authenticator: access.authenticator,
           rateLimiter: access.rateLimiter,
           adminToken: config.ADMIN_TOKEN,

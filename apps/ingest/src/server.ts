@@ -4,14 +4,17 @@ import {
   type InternalParts,
   type PublicParts,
 } from "@payflow/service-kit/http/server.ts";
+import { type ExportersRoutes, exportersRoutes } from "./exporters/catalog/exporters.routes.ts";
 import { type InsightsRoutes, insightsRoutes } from "./insights/insights.routes.ts";
 
-export interface ServerDependencies extends PublicParts, InsightsRoutes {}
+export interface ServerDependencies extends PublicParts, InsightsRoutes {
+  readonly exporting: ExportersRoutes;
+}
 
 /** The public API, not listening yet. */
-export function createServer(deps: ServerDependencies) {
+export function createServer({ exporting, ...deps }: ServerDependencies) {
   const http = createHttp({ service: "ingest", title: "PayFlow ingest", ...deps });
-  return http.app().use(insightsRoutes(http, deps));
+  return http.app().use(insightsRoutes(http, deps)).use(exportersRoutes(http, exporting));
 }
 
 export interface InternalServerDependencies extends InternalParts {}

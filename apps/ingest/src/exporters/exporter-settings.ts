@@ -2,7 +2,7 @@ import type { FieldError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { fileFormats } from "./warehouse/encoder.ts";
+import { fileFormats } from "./warehouse/formats/encoder.ts";
 
 const strict = { additionalProperties: false };
 
@@ -13,7 +13,7 @@ export type ExporterKind = (typeof exporterKinds)[number];
 
 /** The most rows of one file; what a partition's exporter holds at once is bounded by it. */
 export const maxRows = 100_000;
-export const maxTenantPlaces = 1_000;
+const maxTenantPlaces = 1_000;
 
 /** Folders below one another. None begins with a dot, so that no path leads up or hides. */
 const Path = (description: string) =>

@@ -5,7 +5,7 @@ import { startGroup } from "@payflow/service-kit/streams/group.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import type { WarehouseExporter } from "../../src/exporters/exporter-settings.ts";
-import { createFolderTarget } from "../../src/exporters/warehouse/folder-target.ts";
+import { createFolderTarget } from "../../src/exporters/warehouse/targets/folder-target.ts";
 import { warehouseConsumer } from "../../src/exporters/warehouse/warehouse-consumer.ts";
 import { ExportSpace, judge, newTenant } from "./export-space.ts";
 

@@ -18,14 +18,11 @@ import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
 import { parquetReadObjects } from "hyparquet";
-import type { ExporterResponse } from "../../src/exporters/exporters.contract.ts";
-import { createExportersStore } from "../../src/exporters/exporters.store.ts";
-import type { FileExporters } from "../../src/exporters/exporters-file.ts";
-import { createParkedStore } from "../../src/exporters/parking/parked.store.ts";
-import { putExporter } from "../../src/exporters/put-exporter.ts";
-import { readExporter } from "../../src/exporters/read-exporters.ts";
-import { startExporters } from "../../src/exporters/run-exporters.ts";
-import { createSeal } from "../../src/exporters/seal.ts";
+import { openCatalog } from "../../src/exporters/catalog/catalog.ts";
+import type { ExporterResponse } from "../../src/exporters/catalog/exporters.contract.ts";
+import { putExporter } from "../../src/exporters/catalog/put-exporter.ts";
+import { readExporter } from "../../src/exporters/catalog/read-exporters.ts";
+import { startExporters } from "../../src/exporters/running/run-exporters.ts";
 import { createRegistryStore } from "../../src/streams/registry.store.ts";
 import { createRegistry } from "../../src/streams/registry.ts";
 
@@ -57,19 +54,17 @@ export class ExportSpace {
   readonly redis: StreamsRedis;
   readonly logger = createLogger("exporters-test", process.env.LOG_LEVEL ?? "silent");
   readonly metrics = new Metrics("exporters-test");
-  readonly exporters;
   readonly registry;
-  readonly parked;
+  readonly routes;
   readonly #sequences = new Map<string, number>();
   readonly #endings: (() => unknown)[] = [];
 
   constructor(readonly space: Space) {
     this.keys = streamKeys(space.prefix);
     this.redis = this.#connect("exporters-test");
-    const { keys, redis, logger } = this;
-    this.exporters = createExportersStore({ redis, keys, logger, seal: createSeal(internalSecret) });
+    const { keys, redis } = this;
     this.registry = createRegistry(createRegistryStore(redis, keys, space.partitions));
-    this.parked = createParkedStore(redis, keys, space.partitions);
+    this.routes = this.#catalog().routes;
   }
 
   /** An empty one on this server. */
@@ -85,6 +80,17 @@ export class ExportSpace {
     return space;
   }
 
+  #catalog(file?: string) {
+    const { keys, redis, registry, logger } = this;
+    const { partitions, folder } = this.space;
+    const settings = {
+      INTERNAL_SERVICE_SECRET: internalSecret,
+      INGEST_EXPORT_FOLDER: folder,
+      ...(file === undefined ? {} : { INGEST_EXPORTERS_FILE: file }),
+    };
+    return openCatalog({ keys, redis, registry, logger, partitions, settings });
+  }
+
   #connect(name: string): StreamsRedis {
     const redis = connectStreams(this.space.urls, name, this.logger);
     this.defer(() => redis.disconnect());
@@ -97,7 +103,7 @@ export class ExportSpace {
 
   /** Sets up an exporter, as the admin's route does. */
   async put(name: string, settings: unknown): Promise<void> {
-    await putExporter({ ...this, hasFolder: true }, name, settings);
+    await putExporter(this.routes, name, settings);
   }
 
   /** A warehouse in a folder of the space's, with files that are closed soon. */
@@ -110,15 +116,16 @@ export class ExportSpace {
   }
 
   read(name: string): Promise<ExporterResponse> {
-    return readExporter({ ...this, partitions: this.space.partitions }, name);
+    return readExporter(this.routes, name);
   }
 
   /** What an exporter process runs; ends with the space unless it is stopped before. */
-  run(file: FileExporters | null = null): { stop(): Promise<void> } {
+  run(file?: string): { stop(): Promise<void> } {
+    const { keys, registry, logger, metrics } = this;
     const { partitions, folder, notifierUrl, parkAfterMs } = this.space;
     const running = startExporters({
-      ...this,
-      ...{ partitions, folder, parkAfterMs, file },
+      ...{ keys, registry, logger, metrics, partitions, catalog: this.#catalog(file) },
+      settings: { INGEST_EXPORT_FOLDER: folder, INGEST_PARK_AFTER_MS: parkAfterMs },
       connect: (name) => connectStreams(this.space.urls, name, this.logger),
       notifier: createInternalClient({ service: "notifier", baseUrl: notifierUrl, secret: internalSecret }),
     });

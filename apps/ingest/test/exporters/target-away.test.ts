@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
-import { removeTenantPlace } from "../../src/exporters/remove-exporter.ts";
+import { removeTenantPlace } from "../../src/exporters/catalog/remove-exporter.ts";
 import { ExportSpace, judge, newTenant } from "./export-space.ts";
 
 const awayMs = process.env.PAYFLOW_THOROUGH === "1" ? 60_000 : 3_000;
@@ -118,12 +118,12 @@ test("a parking that is full has its tenant's events refused until it is dropped
     await space.append(theirs, 20);
     await space.append(others, 20);
     await eventually(async () => (await space.read("lake")).parked[0]?.events === 100);
-    expect(await space.parked.full()).toEqual(new Set());
+    expect(await space.routes.parked.full()).toEqual(new Set());
     for (let round = 0; round < 15; round += 1) await space.append(theirs, 20);
-    await eventually(async () => (await space.parked.full()).has(theirs));
-    expect((await space.parked.full()).has(others)).toBe(false);
-    await removeTenantPlace({ ...space }, "lake", theirs);
-    await eventually(async () => !(await space.parked.full()).has(theirs));
+    await eventually(async () => (await space.routes.parked.full()).has(theirs));
+    expect((await space.routes.parked.full()).has(others)).toBe(false);
+    await removeTenantPlace(space.routes, "lake", theirs);
+    await eventually(async () => !(await space.routes.parked.full()).has(theirs));
     expect((await space.read("lake")).parked).toEqual([]);
   } finally {
     await space.redis.config("SET", "maxmemory", maxmemory);

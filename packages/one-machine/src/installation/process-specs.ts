@@ -68,7 +68,7 @@ export function appProcess(
     name,
     // An .env file in the checkout is the user's own business and must not leak into an installation.
     command: [process.execPath, "--no-env-file", app.main],
-    env: { ...appEnvironment(wiring, app, replica), ...changes },
+    env: { ...appEnvironment(wiring, app, replica), ...folders(state, app), ...changes },
     cwd: repositoryRoot,
     logFile: logFile(state, name),
     user: null,
@@ -77,6 +77,11 @@ export function appProcess(
     stopTimeoutMs: 27_000,
     isReady: async () => (await fetch(url, { signal: AbortSignal.timeout(3_000) })).ok,
   };
+}
+
+/** The folders of an installation that an app writes to itself. */
+function folders(state: string, app: AppDefinition): Record<string, string> {
+  return app.name === "ingest" ? { INGEST_EXPORT_FOLDER: path.resolve(state, "exports") } : {};
 }
 
 /** Where PostgreSQL's data lie. Once there is a folder or a link in the state folder, it decides. */

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import type { HeldPartition } from "@payflow/service-kit/streams/consumer.ts";
 import { type Place, targetIdentity } from "../exporter.ts";
-import type { ParkingStore } from "../parking/parking.store.ts";
 import type { BoundariesStore } from "./boundaries.store.ts";
 import type { Boundary } from "./boundary.ts";
-import type { FileFormat } from "./encoder.ts";
+import type { FileFormat } from "./formats/encoder.ts";
 import { type FileLimits, OpenFile } from "./open-file.ts";
+import type { ParkingStore } from "./parking.store.ts";
 import type { ExportRow } from "./row.ts";
-import type { ExportTarget } from "./target.ts";
+import type { ExportTarget } from "./targets/target.ts";
 
 /** The rows of one partition that go to one place, in order, file after file. */
 export interface Lane {
@@ -52,7 +52,7 @@ export class LaneFiles {
   #expected: Boundary | null;
   current: OpenFile | null = null;
 
-  /** `name` is the tenant's id, or nothing for the exporter's own; `recorded` the last boundary written down. */
+  /** `name` is the tenant's id, nothing for the exporter's own; `recorded` the last boundary written down. */
   constructor(
     context: LaneContext,
     name: string,
@@ -108,7 +108,7 @@ export class LaneFiles {
   }
 }
 
-/** A disk that hangs cannot be interrupted, but need not be waited for: what it does late is the same file. */
+/** A disk that hangs cannot be interrupted, nor need be waited for: what it does late is the same file. */
 function rejectedBy(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const refuse = () => reject(new Error("the file was given up"));

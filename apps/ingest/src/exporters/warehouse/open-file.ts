@@ -1,7 +1,7 @@
 import type { EntryReference } from "@payflow/service-kit/streams/consumer.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { Boundary } from "./boundary.ts";
-import { createEncoder, extensions, type FileFormat } from "./encoder.ts";
+import { createEncoder, extensions, type FileFormat } from "./formats/encoder.ts";
 import type { ExportRow } from "./row.ts";
 
 /** When a file is closed: whichever comes first. Bytes are of the events' text. */
@@ -18,7 +18,7 @@ export interface FileNaming {
 }
 
 /** The name of the file whose first entry this is: no other file of the exporter ever has it. */
-export function filePath(naming: FileNaming, first: Pick<StreamEntry, "partition" | "id">): string {
+function filePath(naming: FileNaming, first: Pick<StreamEntry, "partition" | "id">): string {
   const partition = String(first.partition).padStart(3, "0");
   const name = `${naming.exporter}-${partition}-${first.id}.${extensions[naming.format]}`;
   return naming.prefix === "" ? name : `${naming.prefix}/${name}`;

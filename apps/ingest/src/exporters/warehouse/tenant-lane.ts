@@ -1,10 +1,10 @@
 import type { EntryReference } from "@payflow/service-kit/streams/consumer.ts";
 import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
 import { backoffMs } from "@payflow/service-kit/work/retry.ts";
-import type { ParkedEntry } from "../parking/parking.store.ts";
 import { compareIds } from "./boundary.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";
+import type { ParkedEntry } from "./parking.store.ts";
 import { type ExportRow, readRow } from "./row.ts";
 
 const backoff = { firstMs: 500, maxMs: 15_000 };
@@ -20,9 +20,9 @@ interface Attempt {
 }
 
 /**
- * A lane to a tenant's own target. It stores in the background, so that nobody waits for that target. While it
- * is away the tenant's rows are moved to the tenant's parking, whence they go out in order, before newer ones,
- * once it is back.
+ * A lane to a tenant's own target. It stores in the background, so that nobody waits for that target. While
+ * that is away the tenant's rows are moved to the tenant's parking, whence they go out in order, before newer
+ * ones, once it is back.
  */
 export class TenantLane implements Lane {
   readonly #context: LaneContext;

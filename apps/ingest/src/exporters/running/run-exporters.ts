@@ -1,39 +1,31 @@
 import path from "node:path";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
-import { type RunningGroup, startGroup } from "@payflow/service-kit/streams/group.ts";
+import { startGroup } from "@payflow/service-kit/streams/group.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { startRounds } from "@payflow/service-kit/work/rounds.ts";
-import type { GroupRegistry } from "../streams/registry.ts";
-import { type Exporter, groupOf, type Place } from "./exporter.ts";
+import type { GroupRegistry } from "../../streams/registry.ts";
+import type { ExporterCatalog } from "../catalog/catalog.ts";
+import { type Exporter, groupOf, type Place } from "../exporter.ts";
+import { maxRows } from "../exporter-settings.ts";
+import { createFolderTarget } from "../warehouse/targets/folder-target.ts";
+import { createS3Target } from "../warehouse/targets/s3-target.ts";
+import { warehouseConsumer } from "../warehouse/warehouse-consumer.ts";
+import { webhookConsumer } from "../webhook/webhook-consumer.ts";
 import { type ExporterMetrics, exporterMetrics } from "./exporter-metrics.ts";
-import { maxRows } from "./exporter-settings.ts";
-import type { ExportersStore } from "./exporters.store.ts";
-import { applyExportersFile, type FileExporters } from "./exporters-file.ts";
-import { fullParkings } from "./parking/full-parkings.ts";
-import type { ParkedStore } from "./parking/parked.store.ts";
 import { troubleNotes } from "./trouble.ts";
-import { createFolderTarget } from "./warehouse/folder-target.ts";
-import { createS3Target } from "./warehouse/s3-target.ts";
-import { warehouseConsumer } from "./warehouse/warehouse-consumer.ts";
-import { webhookConsumer } from "./webhook/webhook-consumer.ts";
 
 export interface RunExporters {
-  readonly exporters: ExportersStore;
+  readonly catalog: ExporterCatalog;
   readonly registry: GroupRegistry;
-  readonly parked: ParkedStore;
   readonly keys: StreamKeys;
   readonly partitions: number;
   /** A connection of an exporter's own. */
   readonly connect: (name: string) => StreamsRedis;
   readonly notifier: InternalClient;
-  /** Below it stand the folders that exporters write to. */
-  readonly folder: string | undefined;
-  /** What stands in INGEST_EXPORTERS_FILE. */
-  readonly file: FileExporters | null;
-  readonly parkAfterMs: number;
+  readonly settings: { readonly INGEST_EXPORT_FOLDER?: string; readonly INGEST_PARK_AFTER_MS: number };
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -45,8 +37,6 @@ interface Running {
 
 /** How often changes are looked for. */
 const everyMs = 1_000;
-/** For so long a parking that is found full counts as full. */
-const fullMs = 10_000;
 const maxBatch = 1_000;
 /** More than the largest file has rows, whatever the settings: one that was begun can always be ended. */
 const maxPending = 2 * maxRows + 2 * maxBatch;
@@ -58,15 +48,12 @@ const maxPending = 2 * maxRows + 2 * maxBatch;
 export function startExporters(deps: RunExporters): { stop(): Promise<void> } {
   const running = new Map<string, Running>();
   const counted = exporterMetrics(deps.metrics);
-  let file = deps.file;
   const rounds = startRounds({
     logger: deps.logger,
     failure: "exporters could not be looked after",
     everyMs,
     round: async () => {
-      const hasFolder = deps.folder !== undefined;
-      if (file !== null) await applyExportersFile({ ...deps, hasFolder }, file);
-      file = null;
+      await deps.catalog.applyFile();
       await settle(deps, counted, running);
       await watchParkings(deps, counted);
       return undefined;
@@ -86,7 +73,7 @@ async function settle(
   counted: ExporterMetrics,
   running: Map<string, Running>,
 ): Promise<void> {
-  const wanted = new Map((await deps.exporters.list()).map(({ exporter }) => [exporter.name, exporter]));
+  const wanted = new Map((await deps.catalog.list()).map((exporter) => [exporter.name, exporter]));
   const groups = new Set((await deps.registry.list()).map(({ group }) => group));
   for (const [name, one] of running) {
     const exporter = wanted.get(name);
@@ -99,24 +86,19 @@ async function settle(
     if (exporter.state === "draining" && !isRegistered) {
       await running.get(name)?.stop();
       running.delete(name);
-      await deps.parked.destroy(groupOf(name));
-      await deps.exporters.removeDrained(exporter);
+      await deps.catalog.forgetDrained(exporter);
       continue;
     }
-    if (!isRegistered) await register(deps, exporter);
+    if (!isRegistered) await deps.catalog.register(exporter);
     if (!running.has(name)) running.set(name, await start(deps, counted, exporter));
   }
-}
-
-function register(deps: RunExporters, { name, settings }: Exporter): Promise<void> {
-  return deps.registry.register(groupOf(name), settings.kind, settings.start === "now" ? "$" : "0");
 }
 
 async function start(deps: RunExporters, counted: ExporterMetrics, exporter: Exporter): Promise<Running> {
   const { name, settings } = exporter;
   const redis = deps.connect(`exporter-${name}`);
   const logger = deps.logger.child({ exporter: name });
-  const group: RunningGroup = await startGroup({
+  const group = await startGroup({
     redis,
     keys: deps.keys,
     partitions: deps.partitions,
@@ -141,7 +123,7 @@ async function start(deps: RunExporters, counted: ExporterMetrics, exporter: Exp
 
 function consumerOf(deps: RunExporters, counted: ExporterMetrics, exporter: Exporter, logger: Logger) {
   const { name, settings } = exporter;
-  const note = troubleNotes({ name, exporters: deps.exporters, logger });
+  const note = troubleNotes({ name, catalog: deps.catalog, logger });
   const onTrouble = (error: unknown, tenantId?: string) => {
     if (error !== null) counted.troubles.inc({ exporter: name });
     note(error, tenantId);
@@ -152,7 +134,7 @@ function consumerOf(deps: RunExporters, counted: ExporterMetrics, exporter: Expo
     settings,
     keys: deps.keys,
     targetOf: (place) => targetOf(deps, place),
-    parkAfterMs: deps.parkAfterMs,
+    parkAfterMs: deps.settings.INGEST_PARK_AFTER_MS,
     onTrouble,
     onStored: (files, rows, bytes) => {
       counted.files.inc({ exporter: name }, files);
@@ -162,21 +144,19 @@ function consumerOf(deps: RunExporters, counted: ExporterMetrics, exporter: Expo
   });
 }
 
-function targetOf({ folder }: RunExporters, { target }: Place) {
+function targetOf({ settings }: RunExporters, { target }: Place) {
+  const folder = settings.INGEST_EXPORT_FOLDER;
   if (target.s3 !== undefined) return createS3Target(target.s3);
   if (folder !== undefined) return createFolderTarget(path.join(folder, target.folder ?? ""));
   const refuse = () => Promise.reject(new Error("this process has no folder for exports"));
   return { put: refuse };
 }
 
-/** Tells where as much is parked as may be, so that no more of those tenants' events are taken. */
-async function watchParkings(deps: RunExporters, counted: ExporterMetrics): Promise<void> {
-  const names = (await deps.exporters.list()).map(({ exporter }) => exporter.name);
-  const parked = await Promise.all(names.map((name) => deps.parked.sizes(groupOf(name))));
+async function watchParkings({ catalog }: RunExporters, counted: ExporterMetrics): Promise<void> {
+  const parked = await catalog.watchParkings();
   counted.parkedEvents.reset();
   counted.parkedBytes.reset();
-  for (const [index, exporter] of names.entries()) {
-    const sizes = parked[index] ?? [];
+  for (const [exporter, sizes] of parked) {
     counted.parkedEvents.set(
       { exporter },
       sizes.reduce((sum, one) => sum + one.events, 0),
@@ -186,7 +166,4 @@ async function watchParkings(deps: RunExporters, counted: ExporterMetrics): Prom
       sizes.reduce((sum, one) => sum + one.bytes, 0),
     );
   }
-  const all = parked.flat();
-  const full = all.length === 0 ? [] : fullParkings(all, await deps.parked.memoryBytes());
-  await deps.parked.setFull(full, fullMs);
 }

@@ -7,8 +7,8 @@ import type { ExportTarget } from "./target.ts";
 const partialFolder = ".partial";
 
 /**
- * A folder on this machine's disks, or one that all exporters share. A file is written under a temporary name,
- * synced, renamed, and then its folder is synced too, so that a power loss takes neither file nor name.
+ * A folder on this machine's disks, or one that all exporters share. A file is written under a temporary
+ * name, synced, renamed, and then its folder is synced too: a power loss takes neither file nor name.
  */
 export function createFolderTarget(root: string): ExportTarget {
   return {

@@ -1,9 +1,9 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
-import type { GroupRegistry } from "../streams/registry.ts";
-import { type Exporter, groupOf } from "./exporter.ts";
+import type { GroupRegistry } from "../../streams/registry.ts";
+import { type Exporter, groupOf } from "../exporter.ts";
 import type { ExportersStore } from "./exporters.store.ts";
-import type { ParkedStore } from "./parking/parked.store.ts";
+import type { ParkedStore } from "./parked.store.ts";
 
 export interface RemoveExporter {
   readonly exporters: ExportersStore;
@@ -33,7 +33,7 @@ export async function removeExporter(
 }
 
 /** Takes away an exporter with its group and everything that it keeps. Can be repeated. */
-export async function forgetExporter(deps: RemoveExporter, name: string): Promise<void> {
+async function forgetExporter(deps: RemoveExporter, name: string): Promise<void> {
   const group = groupOf(name);
   await deps.registry.deregister(group).catch((error: unknown) => {
     if (!(error instanceof DomainError) || error.reason !== "not_found") throw error;
@@ -43,8 +43,8 @@ export async function forgetExporter(deps: RemoveExporter, name: string): Promis
 }
 
 /**
- * Ends a tenant's own place in an exporter and gives up what is parked for it; from now on the tenant's events
- * go where those of all others go. Fails with `not_found` or `invalid_state`.
+ * Ends a tenant's own place in an exporter and gives up what is parked for it; from now on the tenant's
+ * events go where those of all others go. Fails with `not_found` or `invalid_state`.
  */
 export async function removeTenantPlace(deps: RemoveExporter, name: string, tenantId: string): Promise<void> {
   if (!isId("ten", tenantId)) throw new DomainError("not_found");

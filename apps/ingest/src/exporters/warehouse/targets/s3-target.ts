@@ -1,6 +1,6 @@
 import { pause } from "@payflow/service-kit/work/retry.ts";
 import { S3Client } from "bun";
-import type { S3Settings } from "../exporter-settings.ts";
+import type { S3Settings } from "../../exporter-settings.ts";
 import type { ExportTarget } from "./target.ts";
 
 /** A put that takes longer is given up and tried again; the object is the same whenever it arrives. */

@@ -1,5 +1,5 @@
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import type { ExportersStore, Trouble } from "./exporters.store.ts";
+import type { ExporterCatalog } from "../catalog/catalog.ts";
 
 /** A trouble that lasts is told again after so long. */
 const againMs = 5_000;
@@ -10,13 +10,13 @@ const againMs = 5_000;
  */
 export function troubleNotes(deps: {
   readonly name: string;
-  readonly exporters: ExportersStore;
+  readonly catalog: Pick<ExporterCatalog, "setTrouble">;
   readonly logger: Logger;
 }): (error: unknown, tenantId?: string) => void {
-  const { name, exporters, logger } = deps;
+  const { name, catalog, logger } = deps;
   const known = new Map<string, { readonly since: string; toldAt: number }>();
-  const set = (tenantId: string, trouble: Trouble | null) => {
-    exporters.setTrouble(name, tenantId, trouble).catch((failure: unknown) => {
+  const set = (tenantId: string, trouble: Parameters<ExporterCatalog["setTrouble"]>[2]) => {
+    catalog.setTrouble(name, tenantId, trouble).catch((failure: unknown) => {
       logger.debug({ err: failure, exporter: name }, "an exporter's trouble could not be noted");
     });
   };

@@ -35,8 +35,8 @@ const moveScript = `
   return redis.call('XLEN', KEYS[2])`;
 
 /**
- * Keys: parking, sizes, exported. Arguments: tenant, first id that stays, bytes, then `tenant/mode` and a count
- * in turn. Takes out what was exported and returns how many are left; asked again, it changes nothing.
+ * Keys: parking, sizes, exported. Arguments: tenant, first id that stays, bytes, then `tenant/mode` and a
+ * count in turn. Takes out what was exported and returns how many are left; asked again, it changes nothing.
  */
 const releaseScript = `
   local gone = redis.call('XTRIM', KEYS[1], 'MINID', ARGV[2])
@@ -75,7 +75,7 @@ export function createParkingStore(keys: StreamKeys, partition: HeldPartition) {
       return new Set(names.map((name) => name.slice(0, -"/events".length)));
     },
 
-    /** Moves entries to their tenant's parking, in their order; each part of it is one step with its acknowledgement. */
+    /** Moves entries to their tenant's parking, in their order; each part in the step that ends them here. */
     async move(tenantId: string, entries: readonly EntryReference[]): Promise<void> {
       for (let at = 0; at < entries.length; at += chunk) {
         const part = entries.slice(at, at + chunk);

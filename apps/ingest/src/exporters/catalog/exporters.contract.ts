@@ -1,7 +1,7 @@
 import { nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
 import { type Static, Type } from "@sinclair/typebox";
-import { type Exporter, withoutSecrets } from "./exporter.ts";
-import { exporterKinds, exporterSchemas } from "./exporter-settings.ts";
+import { type Exporter, withoutSecrets } from "../exporter.ts";
+import { exporterKinds, exporterSchemas } from "../exporter-settings.ts";
 
 /**
  * The settings of one kind. They are read by the kind's own schema, so that each wrong field is named; this

@@ -2,10 +2,10 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { groupLag, readStates } from "@payflow/service-kit/streams/lag.ts";
-import { type Exporter, groupOf } from "./exporter.ts";
+import { type Exporter, groupOf } from "../exporter.ts";
 import { type ExporterResponse, type ExporterStanding, toExporter } from "./exporters.contract.ts";
 import type { ExportersStore } from "./exporters.store.ts";
-import type { ParkedStore } from "./parking/parked.store.ts";
+import type { ParkedStore } from "./parked.store.ts";
 
 export interface ReadExporters {
   readonly exporters: ExportersStore;
@@ -17,8 +17,7 @@ export interface ReadExporters {
 
 /** All exporters in the order of their names, each with how it stands. */
 export async function listExporters(deps: ReadExporters): Promise<ExporterResponse[]> {
-  const all = (await deps.exporters.list()).map(({ exporter }) => exporter);
-  return withStandings(deps, all);
+  return withStandings(deps, await deps.exporters.list());
 }
 
 /** One exporter. Fails with `not_found`. */

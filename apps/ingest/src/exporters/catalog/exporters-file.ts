@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ConfigError } from "@payflow/service-kit/process/config.ts";
-import type { GroupRegistry } from "../streams/registry.ts";
-import { groupOf } from "./exporter.ts";
+import type { GroupRegistry } from "../../streams/registry.ts";
+import { groupOf } from "../exporter.ts";
 import type { ExportersStore } from "./exporters.store.ts";
 import { exporterProblems, type PutExporter, putExporter } from "./put-exporter.ts";
 
@@ -9,8 +9,8 @@ import { exporterProblems, type PutExporter, putExporter } from "./put-exporter.
 export type FileExporters = ReadonlyMap<string, unknown>;
 
 /**
- * Reads a file of exporters: `{"exporters": {"name": settings}}`. Throws `ConfigError` with everything that is
- * wrong with it.
+ * Reads a file of exporters: `{"exporters": {"name": settings}}`. Throws `ConfigError` with everything that
+ * is wrong with it.
  */
 export function readExportersFile(path: string, hasFolder: boolean): FileExporters {
   const problem = (text: string) => new ConfigError([`INGEST_EXPORTERS_FILE ${text}`]);
@@ -47,7 +47,7 @@ export interface ApplyFile extends PutExporter {
 
 /** Sets up what stands in the file, and drains what stood in it before and does so no more. */
 export async function applyExportersFile(deps: ApplyFile, file: FileExporters): Promise<void> {
-  const known = new Map((await deps.exporters.list()).map(({ exporter }) => [exporter.name, exporter]));
+  const known = new Map((await deps.exporters.list()).map((exporter) => [exporter.name, exporter]));
   for (const [name, settings] of file) {
     const before = known.get(name);
     const { settings: wanted } = exporterProblems(deps, name, settings, before ?? null);

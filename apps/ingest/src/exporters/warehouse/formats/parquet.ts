@@ -1,8 +1,8 @@
 import type { SchemaElement } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import { instantOf, PaymentExhaust } from "../../events/event.ts";
+import { instantOf, PaymentExhaust } from "../../../events/event.ts";
+import { type ExportRow, receivedMs, streamIdOf } from "../row.ts";
 import type { FileEncoder } from "./encoder.ts";
-import { type ExportRow, receivedMs, streamIdOf } from "./row.ts";
 
 /** Rows that stand together, column by column. Encoding so many holds the event loop for some 10 ms. */
 const groupRows = 5_000;

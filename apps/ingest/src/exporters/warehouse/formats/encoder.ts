@@ -1,6 +1,6 @@
+import type { ExportRow } from "../row.ts";
 import { createNdjsonEncoder } from "./ndjson.ts";
 import { createParquetEncoder } from "./parquet.ts";
-import type { ExportRow } from "./row.ts";
 
 /**
  * Turns rows into the bytes of one file. The same rows give the same bytes, so that a file that is written

@@ -1,7 +1,12 @@
 import { DomainError, type FieldError } from "@payflow/contracts/errors.ts";
-import type { GroupRegistry } from "../streams/registry.ts";
-import { changeSecrets, type Exporter, groupOf, targetIdentity } from "./exporter.ts";
-import { type ExporterSettings, exporterName, readExporterSettings, targetsOf } from "./exporter-settings.ts";
+import type { GroupRegistry } from "../../streams/registry.ts";
+import { changeSecrets, type Exporter, groupOf, targetIdentity } from "../exporter.ts";
+import {
+  type ExporterSettings,
+  exporterName,
+  readExporterSettings,
+  targetsOf,
+} from "../exporter-settings.ts";
 import type { ExportersStore } from "./exporters.store.ts";
 
 export interface PutExporter {
@@ -35,8 +40,16 @@ export async function putExporter(
   const exporter: Exporter = { name, settings, source, state: "running", createdAt, updatedAt: now };
   await deps.exporters.put(exporter);
   // What comes from now on waits for it, also where no exporter process runs yet.
-  await deps.registry.register(groupOf(name), settings.kind, settings.start === "now" ? "$" : "0");
+  await registerExporter(deps, exporter);
   return exporter;
+}
+
+/** Has events wait for an exporter. */
+export function registerExporter(
+  deps: Pick<PutExporter, "registry">,
+  { name, settings }: Exporter,
+): Promise<void> {
+  return deps.registry.register(groupOf(name), settings.kind, settings.start === "now" ? "$" : "0");
 }
 
 /** Everything that is wrong with an exporter's name and settings; empty for a good one. */

@@ -1,5 +1,5 @@
+import { type ExportRow, receivedMs, streamIdOf } from "../row.ts";
 import type { FileEncoder } from "./encoder.ts";
-import { type ExportRow, receivedMs, streamIdOf } from "./row.ts";
 
 /** Characters of a frame before compression. One takes less than a millisecond of the event loop. */
 const frameCharacters = 256 * 1024;

@@ -1,7 +1,7 @@
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { changeSecrets, type Exporter, targetIdentity } from "./exporter.ts";
+import { changeSecrets, type Exporter, targetIdentity } from "../exporter.ts";
 import type { Seal } from "./seal.ts";
 
 /** What an exporter waits for. */
@@ -60,12 +60,10 @@ export function createExportersStore({ redis, keys, seal, logger }: ExportersSto
       return text === null ? null : fromText(text);
     },
 
-    /** All of them in the order of their names, with a text for each that changes when anything of it does. */
-    async list(): Promise<readonly { readonly exporter: Exporter; readonly version: string }[]> {
+    /** All of them in the order of their names. */
+    async list(): Promise<readonly Exporter[]> {
       const all = Object.entries(await redis.hgetall(keys.exporters()));
-      return all
-        .toSorted(([left], [right]) => (left < right ? -1 : 1))
-        .map(([, text]) => ({ exporter: fromText(text), version: text }));
+      return all.toSorted(([left], [right]) => (left < right ? -1 : 1)).map(([, text]) => fromText(text));
     },
 
     async put(exporter: Exporter): Promise<void> {
