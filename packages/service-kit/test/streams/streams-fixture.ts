@@ -73,6 +73,21 @@ export class StreamSpace {
     );
   }
 
+  /** The stream of a merchant of the test tenant. */
+  streamOf(merchant: string): string {
+    return this.keys.events(partitionOf(merchantKey(testTenant, "live", merchant), this.space.partitions));
+  }
+
+  /** A merchant for each partition. */
+  merchantPerPartition(): string[] {
+    const found = new Map<string, string>();
+    for (const merchant of testMerchants(1_000)) {
+      const stream = this.streamOf(merchant);
+      if (!found.has(stream)) found.set(stream, merchant);
+    }
+    return [...found.values()];
+  }
+
   /** Events of these merchants, round by round. */
   async appendRounds(merchants: readonly string[], rounds: number, from = 1): Promise<void> {
     for (let sequence = from; sequence < from + rounds; sequence += 1) {
