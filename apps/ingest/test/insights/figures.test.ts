@@ -126,3 +126,27 @@ test("the figures of every window equal those worked out from the events, for ea
     }
   }
 }, 60_000);
+
+test("a minute that is brought together between two of a reader's questions is part of its answer once", async () => {
+  const space = await openSpace();
+  const tenantId = newTenant();
+  const nowMs = await space.nowMs();
+  const arrivedAtMs = nowMs - 4 * 60_000;
+  const events = Array.from({ length: 20 }, (_, at) => ({
+    tenantId,
+    mode: "live" as const,
+    merchant: `m${at}`,
+    arrivedAtMs,
+    event: exhaust({}, arrivedAtMs),
+  }));
+  await space.start();
+  await space.append(events);
+  await counted(space);
+  const { figures, minutes } = space.stores;
+  const before = async () => ({ minute: Math.floor(arrivedAtMs / 60_000), nowMs });
+  for (const window of windowNames) {
+    const stores = { minutes, figures: { ...figures, rolled: before } };
+    const reading = await readProcessors(stores, { tenantId, mode: "live" }, window);
+    expect(reading.current.processors.get("stripe")?.events).toBe(20);
+  }
+}, 20_000);

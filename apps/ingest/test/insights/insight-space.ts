@@ -104,22 +104,25 @@ export class InsightSpace {
   async append(arrivals: readonly Arrival[]): Promise<void> {
     const at = (one: Arrival) => one.arrivedAtMs ?? Number.MAX_SAFE_INTEGER;
     const ordered = [...arrivals].sort((left, right) => at(left) - at(right));
-    await Promise.all(
-      ordered.map(({ tenantId, mode, merchant, event, arrivedAtMs }) => {
-        this.#sequence += 1;
-        const partition = partitionOf(merchantKey(tenantId, mode, merchant), this.address.partitions);
-        const fields = {
-          tenant: tenantId,
-          mode,
-          merchant,
-          sequence: this.#sequence,
-          id: event.event_id,
-          event: JSON.stringify(event),
-        };
-        const id = arrivedAtMs === undefined ? "*" : `${arrivedAtMs}-*`;
-        return this.redis.xadd(this.keys.events(partition), id, ...Object.entries(fields).flat());
-      }),
-    );
+    const pipelines = new Map<number, ReturnType<StreamsRedis["pipeline"]>>();
+    for (const { tenantId, mode, merchant, event, arrivedAtMs } of ordered) {
+      this.#sequence += 1;
+      const partition = partitionOf(merchantKey(tenantId, mode, merchant), this.address.partitions);
+      const fields = {
+        tenant: tenantId,
+        mode,
+        merchant,
+        sequence: this.#sequence,
+        id: event.event_id,
+        event: JSON.stringify(event),
+      };
+      const id = arrivedAtMs === undefined ? "*" : `${arrivedAtMs}-*`;
+      const pipeline = pipelines.get(partition) ?? this.redis.pipeline();
+      pipelines.set(partition, pipeline);
+      pipeline.xadd(this.keys.events(partition), id, ...Object.entries(fields).flat());
+    }
+    const answers = await Promise.all([...pipelines.values()].map((pipeline) => pipeline.exec()));
+    for (const [error] of answers.flatMap((answer) => answer ?? [])) if (error !== null) throw error;
   }
 
   /** Redis's own time, in milliseconds since 1970. */
@@ -159,6 +162,7 @@ export function exhaust(changes: Partial<PaymentExhaust> = {}, happenedAtMs = Da
 export function recordingNotifier() {
   const messages: HandedMessage[] = [];
   let isAway = false;
+  let losesAnswers = false;
   let calls = 0;
   const server = Bun.serve({
     port: 0,
@@ -169,6 +173,7 @@ export function recordingNotifier() {
       // Only ingest under test calls it.
       const body = (await request.json()) as { messages: HandedMessage[] };
       messages.push(...body.messages);
+      if (losesAnswers) return new Response(null, { status: 503 });
       return Response.json({ results: body.messages.map(() => ({ status: "queued" })) });
     },
   });
@@ -178,6 +183,9 @@ export function recordingNotifier() {
     calls: () => calls,
     setAway(away: boolean) {
       isAway = away;
+    },
+    loseAnswers(isLost: boolean) {
+      losesAnswers = isLost;
     },
     stop: () => server.stop(true),
   };
