@@ -236,7 +236,7 @@ export const flag = pgTable(
     ...held,
     flaggedAt: instant("flagged_at").notNull(),
     receivedAt: instant("received_at").notNull().defaultNow(),
-    /** Null while it waits for an open payment or operation to end. */
+    /** Null while it waits for an open payment, operation or refund to end. */
     appliedAt: instant("applied_at"),
   },
   (table) => [

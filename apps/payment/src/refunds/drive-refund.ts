@@ -2,6 +2,7 @@ import { insertOutbox } from "@payflow/service-kit/outbox/outbox.ts";
 import { type Sql, transact } from "@payflow/service-kit/store/database.ts";
 import type { StoredAnswer } from "../idempotency/idempotency.ts";
 import { answerRepeats } from "../idempotency/once.ts";
+import { applyWaitingFlags } from "../payments/fraud/apply-flags.ts";
 import { type FollowUpOutcome, OutcomeUnknown, type Processor } from "../processor/processor.ts";
 import { type CallTime, type Hold, sendUntil } from "../recovery/hold.ts";
 import type { RefundRow } from "../schema.ts";
@@ -69,7 +70,8 @@ async function askProcessor(
 }
 
 /**
- * Settles the refund in one transaction with reservation, event and stored answer; null under a stale fence.
+ * Settles the refund in one transaction with reservation, event, stored answer and the flag that waited for
+ * this end; null under a stale fence.
  */
 export function finishRefund(
   deps: Pick<DriveRefund, "sql">,
@@ -86,6 +88,7 @@ export function finishRefund(
     await insertOutbox(transaction, [refundSettled(settled, payment, traceparent)]);
     const answer = refundAnswer(settled);
     await answerRepeats(transaction, settled.idempotencyKey, answer);
+    await applyWaitingFlags(transaction, payment.id);
     return answer;
   });
 }

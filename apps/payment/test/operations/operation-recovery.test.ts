@@ -131,7 +131,7 @@ test("an expiry whose replica was killed is ended by another, and refused captur
   const tenant = app.newTenant();
   const id = await app.authorized(tenant.live);
   await app.sql`
-    insert into operation (id, payment_id, kind, due_at) values (gen_random_uuid(), ${id}, 'expire', now())`;
+    insert into operation (id, payment_id, kind, due_at) values (gen_random_uuid(), ${id}, 'expire', now() - interval '1 second')`;
   expect((await app.post(tenant.live, `/payments/${id}/capture`)).json.detail).toContain("expire");
   await app.recovery.runOnce();
   expect((await app.payment(tenant.live, id)).status).toBe("expired");
@@ -147,8 +147,8 @@ test("several recoveries at once end each operation and each expiry once", async
     ids.push((await opened(tenant, kind)).id);
     ids.push(await app.authorized(tenant.live));
   }
-  await app.sql`update operation set due_at = now() where payment_id = any(${ids}::text[])`;
-  await app.sql`update payment set due_at = now() where id = any(${ids}::text[]) and due_at is not null`;
+  await app.sql`update operation set due_at = now() - interval '1 second' where payment_id = any(${ids}::text[])`;
+  await app.sql`update payment set due_at = now() - interval '1 second' where id = any(${ids}::text[]) and due_at is not null`;
   const recoveries = [recoveryOf(app.replica()), recoveryOf(app.replica()), app.recovery];
   const taken = await Promise.all(recoveries.map((recovery) => recovery.runOnce()));
   expect(taken.reduce((sum, count) => sum + count, 0)).toBe(48);

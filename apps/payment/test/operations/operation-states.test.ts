@@ -15,7 +15,7 @@ async function underReview(key: string, capture_method = "automatic"): Promise<s
 }
 
 async function expire(id: string): Promise<void> {
-  await app.sql`update payment set due_at = now() where id = ${id}`;
+  await app.sql`update payment set due_at = now() - interval '1 second' where id = ${id}`;
   await app.recovery.runOnce();
 }
 
@@ -76,7 +76,7 @@ test("of a capture and the expiry at once one wins, and the processor sees only 
   const winners = new Set<string>();
   for (let round = 0; round < 20; round += 1) {
     const id = await app.authorized(live);
-    await app.sql`update payment set due_at = now() where id = ${id}`;
+    await app.sql`update payment set due_at = now() - interval '1 second' where id = ${id}`;
     const capture = async () => void (await app.post(live, `/payments/${id}/capture`));
     const expiry = async () => void (await app.recovery.runOnce());
     winners.add(await race(app, live, id, round % 2 === 0 ? { capture, expiry } : { expiry, capture }));

@@ -15,7 +15,7 @@ async function underReview(key: string, capture_method = "automatic"): Promise<s
 }
 
 async function expire(id: string): Promise<void> {
-  await app.sql`update payment set due_at = now() where id = ${id}`;
+  await app.sql`update payment set due_at = now() - interval '1 second' where id = ${id}`;
   await app.recovery.runOnce();
 }
 
@@ -111,7 +111,7 @@ test("while an operation is open every other is refused and told which one is", 
   const refused = await app.post(live, `/payments/${id}/void`);
   expect([refused.status, refused.json.code]).toEqual([409, "invalid_state"]);
   expect(refused.json.detail).toContain("open operation: capture");
-  await app.sql`update payment set due_at = now() where id = ${id}`;
+  await app.sql`update payment set due_at = now() - interval '1 second' where id = ${id}`;
   expect(await app.recovery.runOnce()).toBe(0);
   const second = app.sql`
     insert into operation (id, payment_id, kind, due_at) values (gen_random_uuid(), ${id}, 'void', now())`;

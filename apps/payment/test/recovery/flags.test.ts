@@ -217,7 +217,7 @@ test("a flag that waited for an approval of a manual payment voids it then", asy
   const tenant = app.newTenant();
   const id = await pay(tenant, { customer_id: "suspect", capture_method: "manual" });
   await app.sql`
-    insert into operation (id, payment_id, kind, due_at) values (gen_random_uuid(), ${id}, 'approve', now())`;
+    insert into operation (id, payment_id, kind, due_at) values (gen_random_uuid(), ${id}, 'approve', now() - interval '1 second')`;
   await take(flagged(tenant, id));
   await app.recovery.runOnce();
   await app.recovery.runOnce();
@@ -229,7 +229,7 @@ test("a flag whose payment ended without applying it is found and applied", asyn
   const id = await app.authorized(tenant.live);
   await app.sql`
     insert into flag (event_id, payment_id, rule, score, decision, wants_refund, flagged_at, due_at)
-    values (${newId("evt")}, ${id}, 'list', 90, 'block', false, now(), now())`;
+    values (${newId("evt")}, ${id}, 'list', 90, 'block', false, now(), now() - interval '1 second')`;
   await app.recovery.runOnce();
   await app.recovery.runOnce();
   expect(await app.payment(tenant.live, id)).toMatchObject({ status: "voided" });

@@ -28,9 +28,11 @@ export async function startRecoveryApp(config: Parameters<typeof startPaymentApp
     recovery,
     /** Ends every lease and wait of the payment, as if the time had passed. */
     async makeDue(paymentId: string): Promise<void> {
-      await sql`update payment set due_at = now() where id = ${paymentId} and due_at is not null`;
-      await sql`update operation set due_at = now() where payment_id = ${paymentId} and status = 'open'`;
-      await sql`update refund set due_at = now() where payment_id = ${paymentId} and status = 'processing'`;
+      // Times are kept to the millisecond, so that "now" may round to what is still to come.
+      const past = sql`now() - interval '1 second'`;
+      await sql`update payment set due_at = ${past} where id = ${paymentId} and due_at is not null`;
+      await sql`update operation set due_at = ${past} where payment_id = ${paymentId} and status = 'open'`;
+      await sql`update refund set due_at = ${past} where payment_id = ${paymentId} and status = 'processing'`;
     },
     /** What the processor did after the charge, oldest first. */
     async followUps(paymentId: string) {

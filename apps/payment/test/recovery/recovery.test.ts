@@ -229,7 +229,7 @@ test("two recoveries at once share the work, and no payment has two effects", as
     const point = Object.keys(crashPoints)[index % 4] ?? "";
     ids.push((await killed(tenant, point)).id);
   }
-  await app.sql`update payment set due_at = now() where id = any(${ids}::text[])`;
+  await app.sql`update payment set due_at = now() - interval '1 second' where id = any(${ids}::text[])`;
   const recoveries = [recoveryOf(app.replica()), recoveryOf(app.replica()), app.recovery];
   const taken = await Promise.all(recoveries.map((recovery) => recovery.runOnce()));
   expect(taken.reduce((sum, count) => sum + count, 0)).toBe(60);

@@ -102,11 +102,11 @@ test.each([1, 2, 3])(
       return row?.count;
     };
     for (let round = 0; round < 60 && (await unfinished()) !== 0; round += 1) {
-      await app.sql`update payment set due_at = now() where status = 'processing' and id = any(${ids}::text[])`;
-      await app.sql`update operation set due_at = now() where status = 'open' and payment_id = any(${ids}::text[])`;
+      await app.sql`update payment set due_at = now() - interval '1 second' where status = 'processing' and id = any(${ids}::text[])`;
+      await app.sql`update operation set due_at = now() - interval '1 second' where status = 'open' and payment_id = any(${ids}::text[])`;
       await app.sql`
-      update refund set due_at = now() where status = 'processing' and payment_id = any(${ids}::text[])`;
-      await app.sql`update flag set due_at = now() where applied_at is null and payment_id = any(${ids}::text[])`;
+      update refund set due_at = now() - interval '1 second' where status = 'processing' and payment_id = any(${ids}::text[])`;
+      await app.sql`update flag set due_at = now() - interval '1 second' where applied_at is null and payment_id = any(${ids}::text[])`;
       await Promise.all(recoveries.map((recovery) => recovery.runOnce()));
     }
     expect(await unfinished()).toBe(0);

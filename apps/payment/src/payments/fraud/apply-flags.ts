@@ -21,7 +21,7 @@ export async function applyWaitingFlags(
   if (leading === undefined) return null;
   const late = stricter(payment.lateDecision, leading.decision);
   if (late !== payment.lateDecision) await noteLateDecision(transaction, paymentId, late);
-  const effect = flagEffect(leading, payment.status, payment.open);
+  const effect = flagEffect(leading, payment);
   if (effect === "wait") return effect;
   if (effect === "void") await openFlagVoid(transaction, paymentId);
   if (effect === "refund") {

@@ -1,8 +1,8 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import type { Sql, TransactionSql } from "@payflow/service-kit/store/database.ts";
 import type { OperationKind } from "../../operations/operation.ts";
-import type { Decision, PaymentStatus } from "../payment.ts";
-import type { LateFlag } from "./late-flag.ts";
+import type { Decision } from "../payment.ts";
+import type { Flaggable, LateFlag } from "./late-flag.ts";
 
 /**
  * Keeps the events that were not kept before and answers the payments they concern. Each must name a payment
@@ -43,14 +43,12 @@ export async function insertFlags(
   };
 }
 
-export interface FlaggedPayment {
+export interface FlaggedPayment extends Flaggable {
   readonly id: string;
   readonly tenantId: string;
   readonly mode: "live" | "test";
-  readonly status: PaymentStatus;
   readonly lateDecision: Decision | null;
   readonly requestId: string;
-  readonly open: OperationKind | null;
 }
 
 /** The payment, locked until the transaction ends, with its open operation as it is once the lock is had. */
@@ -60,7 +58,7 @@ export async function lockFlagged(
 ): Promise<FlaggedPayment | null> {
   const [payment] = await transaction<FlaggedPayment[]>`
     select id, tenant_id as "tenantId", mode, status, late_decision as "lateDecision",
-           request_id as "requestId"
+           request_id as "requestId", refund_pending::float8 as "refundPending"
       from payment where id = ${paymentId} for update`;
   if (payment === undefined) return null;
   // A statement of its own: the one before looked with a snapshot from before it waited for the lock.
@@ -103,6 +101,7 @@ export async function takeOverdue(sql: Sql, limit: number, leaseMs: number): Pro
       select event_id from flag join payment on payment.id = flag.payment_id
        where flag.due_at <= now() and payment.status <> 'processing'
          and not exists (select from operation where payment_id = payment.id and status = 'open')
+         and (payment.refund_pending = 0 or not (flag.wants_refund and flag.decision = 'block'))
        order by flag.due_at limit ${limit} for update of flag skip locked)
     update flag set due_at = now() + make_interval(secs => ${leaseMs / 1_000})
       from overdue where flag.event_id = overdue.event_id

@@ -3,12 +3,15 @@ import { decisions, paymentStatuses } from "../payment.ts";
 import { flagEffect, leadingFlag, stricter } from "./late-flag.ts";
 
 test("what a late flag does follows from its decision and the payment's state alone", () => {
-  const effects = paymentStatuses.map((status) => [
-    status,
-    flagEffect({ decision: "review", wantsRefund: true }, status, null),
-    flagEffect({ decision: "block", wantsRefund: false }, status, null),
-    flagEffect({ decision: "block", wantsRefund: true }, status, null),
-  ]);
+  const effects = paymentStatuses.map((status) => {
+    const payment = { status, open: null, refundPending: 0 };
+    return [
+      status,
+      flagEffect({ decision: "review", wantsRefund: true }, payment),
+      flagEffect({ decision: "block", wantsRefund: false }, payment),
+      flagEffect({ decision: "block", wantsRefund: true }, payment),
+    ];
+  });
   expect(effects).toEqual([
     ["processing", "wait", "wait", "wait"],
     ["succeeded", "note", "note", "refund"],
@@ -22,8 +25,23 @@ test("what a late flag does follows from its decision and the payment's state al
 
 test("any flag waits for an open operation", () => {
   for (const decision of decisions) {
-    expect(flagEffect({ decision, wantsRefund: true }, "authorized", "capture")).toBe("wait");
+    const payment = { status: "authorized", open: "capture", refundPending: 0 } as const;
+    expect(flagEffect({ decision, wantsRefund: true }, payment)).toBe("wait");
   }
+});
+
+test("only a flag that wants the money back waits for a refund that is pending", () => {
+  const payment = { status: "succeeded", open: null, refundPending: 1 } as const;
+  const effects = decisions.map((decision) => [
+    flagEffect({ decision, wantsRefund: true }, payment),
+    flagEffect({ decision, wantsRefund: false }, payment),
+  ]);
+  expect(effects).toEqual([
+    ["note", "note"],
+    ["note", "note"],
+    ["note", "note"],
+    ["wait", "note"],
+  ]);
 });
 
 test("of several flags the strictest leads, and among equals one that wants the refund", () => {

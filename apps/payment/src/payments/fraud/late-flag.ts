@@ -12,21 +12,31 @@ export interface LateFlag {
 /** What becomes of a payment by a late flag. */
 export type FlagEffect = "wait" | "void" | "refund" | "note";
 
+/** What of a payment decides what a late flag does to it. */
+export interface Flaggable {
+  readonly status: PaymentStatus;
+  /** Its open operation. */
+  readonly open: OperationKind | null;
+  /** Minor units that are set aside for refunds not settled yet. */
+  readonly refundPending: number;
+}
+
 /**
  * While a payment is `processing` or has an open operation its state is not known, so the flag waits for
  * whoever ends that. A block voids what is only authorized and, where the policy says so, refunds what was
- * captured. A payment under review is already before a person, who sees the note; everything else is past and
- * only noted.
+ * captured; all of it in one refund, so that it waits for pending ones, which may fail and leave their part.
+ * A payment under review is already before a person, who sees the note; everything else is past and only
+ * noted.
  */
 export function flagEffect(
   flag: Pick<LateFlag, "decision" | "wantsRefund">,
-  status: PaymentStatus,
-  open: OperationKind | null,
+  { status, open, refundPending }: Flaggable,
 ): FlagEffect {
   if (status === "processing" || open !== null) return "wait";
   if (flag.decision !== "block") return "note";
   if (status === "authorized") return "void";
-  return status === "succeeded" && flag.wantsRefund ? "refund" : "note";
+  if (status !== "succeeded" || !flag.wantsRefund) return "note";
+  return refundPending > 0 ? "wait" : "refund";
 }
 
 /** Of several flags about one payment the one that asks for most; its effect covers the others. */
