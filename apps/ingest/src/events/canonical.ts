@@ -43,6 +43,7 @@ export function accepted(
     failure_origin: event.failure_origin ?? undefined,
   });
   const id = JSON.stringify(event.event_id);
+  const time = event.event_timestamp;
   return {
     tenantId: tenant.tenantId,
     mode: tenant.mode,
@@ -50,6 +51,6 @@ export function accepted(
     eventId: event.event_id,
     scopeId: scopeIdOf(event.event_id),
     bodyHash: Bun.hash.xxHash32(`${ms}.${finer}${type}${rest}`),
-    json: `{"event_type":${type},"event_timestamp":"${event.event_timestamp}","event_id":${id},${rest.slice(1)}`,
+    json: `{"event_type":${type},"event_timestamp":"${time}","event_id":${id},${rest.slice(1)}`,
   };
 }

@@ -6,8 +6,9 @@ export type Carried =
       readonly data: unknown;
       /** Serves where the data has no `event_id`. */
       readonly id: string;
-      /** Stands before the pointers of what is wrong with the data, and in the place of that of such an id. */
+      /** Stands before the pointers of what is wrong with the data. */
       readonly dataPointer: string;
+      /** Where such an id is. */
       readonly idPointer: string;
     }
   | { readonly id: string | null; readonly errors: FieldError[] };

@@ -15,7 +15,7 @@ export interface InvalidEvent {
 /** Who sends, how, and when. */
 export interface Reading {
   readonly tenant: Pick<TenantContext, "tenantId" | "mode">;
-  readonly format: "plain" | "cloud-event" | "binary-cloud-event";
+  readonly kind: "json" | "ndjson" | "cloud-event" | "binary-cloud-event";
   /** The request's, which hold the attributes of a CloudEvent in binary mode. */
   readonly headers: Headers;
   readonly nowMs: number;
@@ -35,12 +35,15 @@ export function readEvent(reading: Reading, text: string): AcceptedEvent | Inval
   } catch {
     return null;
   }
-  if (reading.format === "plain") return readValue(reading, text, value);
-  const carries =
-    reading.format === "cloud-event" ? fromStructured(value) : fromBinary(reading.headers, value);
+  if (!isCarried(reading)) return readValue(reading, text, value);
+  const carries = reading.kind === "cloud-event" ? fromStructured(value) : fromBinary(reading.headers, value);
   return "errors" in carries
     ? { ...carries, eventId: shown(carries.id) }
     : readCarried(reading, text, carries);
+}
+
+function isCarried({ kind }: Reading): boolean {
+  return kind === "cloud-event" || kind === "binary-cloud-event";
 }
 
 function readValue(reading: Reading, text: string, value: unknown): AcceptedEvent | InvalidEvent {
@@ -51,7 +54,7 @@ function readValue(reading: Reading, text: string, value: unknown): AcceptedEven
   // Half a surrogate pair is written as an escape, which whole characters never need.
   if (event.json.includes("\\ud") && !isWhole(event.json)) return invalidEvent(reading, value);
   // The stored text has no blanks: one of the same length that holds nothing else has no name twice.
-  const isSame = text.length === event.json.length && reading.format === "plain";
+  const isSame = text.length === event.json.length && !isCarried(reading);
   const twice = isSame ? null : repeatedName(text);
   return twice === null ? event : invalid(event.eventId, `/${twice}`, "Expected once");
 }

@@ -1,6 +1,6 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 
-/** How a body holds its events: one or a list of them, as they are or as CloudEvents. */
+/** How a body holds its events: one or a list of them, plain or in CloudEvents. */
 export type Format = "json" | "ndjson" | "cloud-event" | "cloud-event-batch" | "binary-cloud-event";
 export type Encoding = "identity" | "gzip" | "zstd";
 

@@ -21,7 +21,7 @@ async function read(
     headers: announced && body instanceof Uint8Array ? { "content-length": String(body.length) } : {},
   });
   const outcome = await readBody(request, encoding, limit, hold).then(
-    ({ bytes }) => Buffer.from(bytes),
+    (bytes) => Buffer.from(bytes),
     (error) => `${error.reason}: ${error.detail}`,
   );
   return { outcome, held: hold.bytes };

@@ -4,14 +4,8 @@ import type { Encoding } from "./body-form.ts";
 import type { Hold } from "./bytes-in-flight.ts";
 import { zstdNeeds } from "./zstd-frames.ts";
 
-/** The bytes of a body: as many as were sent, and what they are decompressed. */
-export interface Body {
-  readonly sent: number;
-  readonly bytes: Uint8Array;
-}
-
 /**
- * Reads a body and decompresses it. Throws `payload_too_large` as soon as more than `limit` bytes are
+ * A body's bytes, decompressed. Throws `payload_too_large` as soon as more than `limit` bytes are
  * announced, read or decompressed, `unavailable` where `hold` has no room for them, and `invalid_json` for
  * a damaged encoding.
  */
@@ -20,10 +14,9 @@ export async function readBody(
   encoding: Encoding,
   limit: number,
   hold: Hold,
-): Promise<Body> {
+): Promise<Uint8Array> {
   const sent = await readSent(request, limit, hold);
-  const isPlain = encoding === "identity" || sent.length === 0;
-  return { sent: sent.length, bytes: isPlain ? sent : await decompress(sent, encoding, limit, hold) };
+  return encoding === "identity" || sent.length === 0 ? sent : decompress(sent, encoding, limit, hold);
 }
 
 async function readSent(request: Request, limit: number, hold: Hold): Promise<Uint8Array> {

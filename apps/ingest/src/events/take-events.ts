@@ -1,0 +1,203 @@
+import type { TenantContext, TenantLimits } from "@payflow/contracts/access.ts";
+import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
+import type { ChargingRateLimiter } from "@payflow/service-kit/auth/rates/rate-limiter.ts";
+import type { Rate } from "@payflow/service-kit/http/access.ts";
+import type { RequestFacts } from "@payflow/service-kit/http/request.ts";
+import type { Allowance } from "../quotas/allowance.ts";
+import type { Pressure } from "../streams/pressure.ts";
+import type { AppendResult, StreamWriter } from "../writer/writer.ts";
+import { type BodyForm, bodyForm, type Format } from "./bodies/body-form.ts";
+import type { BytesInFlight } from "./bodies/bytes-in-flight.ts";
+import { readBody } from "./bodies/read-body.ts";
+import { arrayElements, expected, lines, type Piece, textOf } from "./bodies/split-body.ts";
+import type { AcceptedEvent } from "./event.ts";
+import { type InvalidEvent, maxEventLength, type Reading, readEvent } from "./read-event.ts";
+
+export interface TakeEvents {
+  readonly writer: Pick<StreamWriter, "append" | "append1">;
+  readonly eventLimiter: ChargingRateLimiter;
+  readonly allowance: Allowance;
+  readonly pressure: Pressure;
+  readonly inFlight: BytesInFlight;
+  /** Milliseconds since 1970, by the store's clock. */
+  readonly now: () => number;
+}
+
+/** A request with events. */
+export interface Arrival {
+  readonly request: Request;
+  readonly facts: RequestFacts;
+  readonly tenant: TenantContext;
+}
+
+/** What became of an event that was taken, or why it was not. */
+export type EventResult = { readonly event: AcceptedEvent; readonly result: AppendResult } | InvalidEvent;
+
+export const maxEvents = 10_000;
+export const maxBodyBytes = 8 * 1024 * 1024;
+
+const singleFormats: readonly Format[] = ["json", "cloud-event", "binary-cloud-event"];
+const batchFormats: readonly Format[] = [...singleFormats, "ndjson", "cloud-event-batch"];
+
+/**
+ * Takes the one event of a request. Throws what it is refused for: `invalid_json`, `invalid_request`,
+ * `payload_too_large`, `unsupported_media_type`, `rate_limited`, `allowance_exhausted`, `unavailable`.
+ */
+export async function takeEvent(
+  deps: TakeEvents,
+  arrival: Arrival,
+): Promise<{ readonly event: AcceptedEvent; readonly result: AppendResult }> {
+  return withBody(deps, arrival, singleFormats, maxEventLength, async (form, bytes) => {
+    note(deps, arrival.tenant, 1);
+    // No body is one without fields, so that the answer tells what is missing.
+    const text = bytes.length === 0 ? "{}" : textOf(bytes);
+    const read = text === null ? null : readEvent(reading(deps, arrival, form), text);
+    if (read === null) throw new DomainError("invalid_json");
+    if ("errors" in read) throw new DomainError("invalid_request", undefined, { errors: read.errors });
+    const reservation = await deps.allowance.reserve(arrival.tenant, 1);
+    const result = await deps.writer.append1(read);
+    if (reservation !== null) await reservation.settle(result.kind === "stored" ? 1 : 0);
+    return { event: read, result };
+  });
+}
+
+/**
+ * Takes the events of a request, each by itself: what is wrong with one concerns no other. The results are
+ * in their order. Throws as `takeEvent` does for what concerns all of them.
+ */
+export async function takeEvents(deps: TakeEvents, arrival: Arrival): Promise<EventResult[]> {
+  return withBody(deps, arrival, batchFormats, maxBodyBytes, async (form, bytes, paid) => {
+    const pieces = piecesOf(form.format, bytes);
+    if (pieces.length === 0) throw expected("at least one event");
+    note(deps, arrival.tenant, pieces.length);
+    if (pieces.length > paid) await takeRate(deps, arrival, pieces.length - paid);
+    const read = await readAll(reading(deps, arrival, form), pieces);
+    const good = read.filter((one): one is AcceptedEvent => !("errors" in one));
+    const reservation = await deps.allowance.reserve(arrival.tenant, good.length);
+    const results = await deps.writer.append(good);
+    const stored = results.reduce((sum, one) => sum + (one.kind === "stored" ? 1 : 0), 0);
+    if (reservation !== null) await reservation.settle(stored);
+    let next = 0;
+    return read.map((one) => {
+      if ("errors" in one) return one;
+      // The writer answers each event in its place.
+      const result = results[next] as AppendResult;
+      next += 1;
+      return { event: one, result };
+    });
+  });
+}
+
+/** What reading a body costs of the tenant's rate: one event for so many bytes, sent and decompressed. */
+const bytesOfAnEvent = 4_096;
+
+/** Reads a body for which there is room, and holds the room until the work with it is done. */
+async function withBody<T>(
+  deps: TakeEvents,
+  arrival: Arrival,
+  formats: readonly Format[],
+  limit: number,
+  use: (form: BodyForm, bytes: Uint8Array, paid: number) => Promise<T>,
+): Promise<T> {
+  const { request, tenant } = arrival;
+  if (deps.pressure.level === "hard") {
+    deps.pressure.note(tenant.tenantId, 1);
+    throw unavailable("Room in the event streams", deps.pressure.retryAfterSeconds);
+  }
+  const rate = takeRate(deps, arrival, 1);
+  if (rate !== undefined) await rate;
+  const form = bodyForm(request.headers, formats);
+  const hold = deps.inFlight.hold(tenant.tenantId);
+  try {
+    const bytes = await readBody(request, form.encoding, limit, hold).finally(() =>
+      charge(deps, tenant, hold.bytes),
+    );
+    return await use(form, bytes, costOf(hold.bytes));
+  } finally {
+    hold.release();
+  }
+}
+
+const costOf = (bytes: number) => Math.max(1, Math.ceil(bytes / bytesOfAnEvent));
+
+/** Takes from the tenant's rate what a body has cost besides its first event, whatever becomes of it. */
+function charge({ eventLimiter }: TakeEvents, tenant: TenantContext, bytes: number): void {
+  const cost = costOf(bytes) - 1;
+  if (cost > 0) eventLimiter.charge(tenant.tenantId, eventRate(tenant.limits), cost);
+}
+
+/** Takes events from the tenant's rate; nothing to wait for where this process has them at hand. */
+function takeRate(deps: TakeEvents, { facts, tenant }: Arrival, count: number): Promise<void> | undefined {
+  const taken = deps.eventLimiter.take(tenant.tenantId, eventRate(tenant.limits), count);
+  const judge = ({ isAllowed, headers }: Awaited<typeof taken>) => {
+    facts.headers = headers;
+    if (!isAllowed) throw new DomainError("rate_limited", tooManyEvents, { headers });
+  };
+  if (taken instanceof Promise) return taken.then(judge);
+  judge(taken);
+  return undefined;
+}
+
+const tooManyEvents = "Too many events: wait for `Retry-After`; `RateLimit` says what is left.";
+
+/** The largest body must find room in a full bucket. */
+const leastBurst = maxEvents;
+
+function eventRate({ events_per_second: perSecond }: TenantLimits): Rate {
+  return { requests_per_second: perSecond, burst: Math.max(leastBurst, perSecond) };
+}
+
+/** Counts a tenant's events, and refuses those of a tenant above its share while the streams fill up. */
+function note({ pressure }: TakeEvents, { tenantId }: TenantContext, events: number): void {
+  pressure.note(tenantId, events);
+  if (!pressure.isAbove(tenantId)) return;
+  const headers = { "retry-after": String(pressure.retryAfterSeconds) };
+  throw new DomainError("rate_limited", "The event streams fill up, and this tenant is above its share.", {
+    headers,
+  });
+}
+
+function reading(deps: TakeEvents, { request, tenant }: Arrival, { format }: BodyForm): Reading {
+  return {
+    tenant,
+    kind: format === "cloud-event-batch" ? "cloud-event" : format,
+    headers: request.headers,
+    nowMs: deps.now(),
+  };
+}
+
+function piecesOf(format: Format, bytes: Uint8Array): Piece[] {
+  if (format === "ndjson") return lines(bytes, maxEvents);
+  if (bytes.length === 0) return [];
+  const text = textOf(bytes);
+  if (text === null) throw new DomainError("invalid_json");
+  const isList = format === "json" || format === "cloud-event-batch";
+  return (isList ? arrayElements(text, maxEvents) : [text]).map((one) => ({ text: one }));
+}
+
+/** Events that are read before other requests get their turn. */
+const eventsAtOnce = 500;
+
+async function readAll(
+  reading: Reading,
+  pieces: readonly Piece[],
+): Promise<(AcceptedEvent | InvalidEvent)[]> {
+  const read: (AcceptedEvent | InvalidEvent)[] = [];
+  for (const piece of pieces) {
+    read.push("problem" in piece ? unreadable(piece.problem) : readPiece(reading, piece.text));
+    if (read.length % eventsAtOnce === 0) await new Promise(setImmediate);
+  }
+  return read;
+}
+
+/** A line that is not JSON is an event of its own that is wrong; in one document nothing else is JSON then. */
+function readPiece(reading: Reading, text: string): AcceptedEvent | InvalidEvent {
+  const read = readEvent(reading, text);
+  if (read !== null) return read;
+  if (reading.kind === "ndjson") return unreadable("Expected JSON");
+  throw new DomainError("invalid_json");
+}
+
+function unreadable(message: string): InvalidEvent {
+  return { eventId: null, errors: [{ pointer: "", message }] };
+}
