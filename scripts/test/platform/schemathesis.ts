@@ -1,30 +1,9 @@
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
+import { findPythonProgram } from "@payflow/testkit/python-program.ts";
 
-const version = "4.32.5";
-
-/**
- * Schemathesis of the pinned version in a virtual environment of its own; null where Python cannot make one.
- */
+/** Schemathesis of the pinned version; null where Python cannot have it. */
 export function findSchemathesis(): string | null {
-  const folder = path.join(
-    process.env.PAYFLOW_CACHE ?? path.join(homedir(), ".cache", "payflow"),
-    `schemathesis-${version}`,
-  );
-  const command = path.join(folder, "bin", "schemathesis");
-  if (existsSync(command)) return command;
-  if (Bun.which("python3") === null || !makeEnvironment(folder)) return null;
-  const pip = Bun.spawnSync([path.join(folder, "bin", "pip"), "install", "-q", `schemathesis==${version}`]);
-  return pip.exitCode === 0 && existsSync(command) ? command : null;
-}
-
-function makeEnvironment(folder: string): boolean {
-  const make = () => Bun.spawnSync(["python3", "-m", "venv", folder]).exitCode === 0;
-  if (make()) return true;
-  if (process.getuid?.() !== 0 || Bun.which("apt-get") === null) return false;
-  Bun.spawnSync(["apt-get", "install", "-y", "-qq", "python3-venv"]);
-  return make();
+  return findPythonProgram({ name: "schemathesis", version: "4.32.5", command: "schemathesis" });
 }
 
 export interface SchemathesisRun {

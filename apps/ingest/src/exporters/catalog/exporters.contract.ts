@@ -3,22 +3,18 @@ import { type Static, Type } from "@sinclair/typebox";
 import { type Exporter, withoutSecrets } from "../exporter.ts";
 import { exporterKinds, exporterSchemas } from "../exporter-settings.ts";
 
-/**
- * The settings of one kind. They are read by the kind's own schema, so that each wrong field is named; this
- * one describes them.
- */
-export const PutExporterBody = Type.Unsafe<Record<string, unknown>>({
-  type: "object",
-  additionalProperties: true,
-  description: "`kind`, its `settings`, and where single tenants' events go instead. See the guide.",
-  properties: {
-    kind: { enum: [...exporterKinds] },
+const Anything = (description: string) => Type.Object({}, { additionalProperties: true, description });
+
+/** The settings are read by their kind's own schema besides, so that each wrong field is named. */
+export const PutExporterBody = Type.Object(
+  {
+    kind: oneOf(exporterKinds),
     start: exporterSchemas.webhook.properties.start,
-    settings: { type: "object" },
-    tenants: { type: "object" },
+    settings: Type.Optional(Anything("By the kind; the guide to exporters has all of them.")),
+    tenants: Type.Optional(Anything("By tenant: where its events go instead.")),
   },
-  required: ["kind"],
-});
+  { additionalProperties: false },
+);
 
 export const RemoveExporterQuery = Type.Object(
   {
@@ -40,8 +36,8 @@ export const ExporterResponse = Type.Object({
   name: Type.String(),
   kind: oneOf(exporterKinds),
   start: oneOf(["oldest", "now"]),
-  settings: Type.Unsafe<object>({ type: "object", description: "Without secrets." }),
-  tenants: Type.Unsafe<object>({ type: "object", description: "By tenant, without secrets." }),
+  settings: Anything("Without secrets."),
+  tenants: Anything("By tenant, without secrets."),
   source: oneOf(["api", "file"]),
   state: oneOf(["running", "draining"]),
   lag: Type.Object({
