@@ -71,7 +71,7 @@ const cloudEvent = (data: TSchema) =>
 const among = (event: TSchema) =>
   Type.Array(Type.Union([event, Type.Unknown()]), { minItems: 1, maxItems: maxEvents });
 
-const Lines = Type.String({ description: "One event as JSON on each line; blank lines do not count." });
+const Lines = Type.String({ description: "On each line the JSON of one event; blank lines do not count." });
 
 /** The bodies of the route of one event, by media type. */
 export const singleBodies = {

@@ -59,7 +59,7 @@ function readValue(reading: Reading, text: string, value: unknown): AcceptedEven
   return twice === null ? event : invalid(event.eventId, `/${twice}`, "Expected once");
 }
 
-/** Whether no text in the stored JSON has half a surrogate pair, which a backslash before `ud` may look like. */
+/** Whether no text in the stored JSON has half a surrogate pair: a backslash before `ud` may be just that. */
 function isWhole(json: string): boolean {
   return Object.values(JSON.parse(json)).every((field) => typeof field !== "string" || field.isWellFormed());
 }

@@ -34,7 +34,7 @@ export interface Arrival {
 export type EventResult = { readonly event: AcceptedEvent; readonly result: AppendResult } | InvalidEvent;
 
 export const maxEvents = 10_000;
-export const maxBodyBytes = 8 * 1024 * 1024;
+const maxBodyBytes = 8 * 1024 * 1024;
 
 const singleFormats: readonly Format[] = ["json", "cloud-event", "binary-cloud-event"];
 const batchFormats: readonly Format[] = [...singleFormats, "ndjson", "cloud-event-batch"];
@@ -190,7 +190,7 @@ async function readAll(
   return read;
 }
 
-/** A line that is not JSON is an event of its own that is wrong; in one document nothing else is JSON then. */
+/** A line that is not JSON is one wrong event; in one document nothing else is JSON then. */
 function readPiece(reading: Reading, text: string): AcceptedEvent | InvalidEvent {
   const read = readEvent(reading, text);
   if (read !== null) return read;

@@ -20,7 +20,8 @@ const take = `
   local isChanged = false
   for i = 4, #ARGV, 2 do
     local events = tonumber(ARGV[i])
-    local isTaken = events < 0 and tonumber(ARGV[i + 1]) == round or events >= 0 and taken + events <= allowance
+    local isBack = events < 0 and tonumber(ARGV[i + 1]) == round
+    local isTaken = isBack or events >= 0 and taken + events <= allowance
     if isTaken then taken, isChanged = taken + events, true end
     reply[#reply + 1] = isTaken and 1 or 0
   end

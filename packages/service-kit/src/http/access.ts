@@ -20,7 +20,7 @@ export type KnownKey = Omit<TenantContext, "requestId" | "traceparent">;
 /** What a key stands for at this moment. Throws `invalid_api_key`, `tenant_suspended` or `unavailable`. */
 export interface Authenticator {
   authenticate(apiKey: string): Promise<KnownKey>;
-  /** The same at once, where this process may still vouch for what it knows; undefined where it has to ask. */
+  /** The same at once while this process may vouch for what it knows; undefined where it has to ask. */
   recall?(apiKey: string): KnownKey | undefined;
 }
 
@@ -56,8 +56,9 @@ function isSameSecret(given: string, expected: string): boolean {
 }
 
 /**
- * The `access` macro, and `direct` for routes that a door answers too. A guarded route first learns who calls, then takes from the tenant's rate, then reads
- * the body: a stranger's request costs neither parsing nor validation. Handlers get `tenant` and `requestId`.
+ * The `access` macro, and `direct` for routes that a door answers too. A guarded route first learns who
+ * calls, then takes from the tenant's rate, then reads the body: a stranger's request costs neither parsing
+ * nor validation. Handlers get `tenant`, `caller` and `requestId`.
  */
 export function accessControl(options: AccessOptions) {
   return new Elysia({ name: "payflow-access" }).macro({

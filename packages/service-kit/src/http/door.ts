@@ -18,7 +18,7 @@ export interface DirectAnswer {
 export interface DirectRoute {
   readonly path: string;
   readonly scope: Scope;
-  /** Answers a key that has the scope. Headers that it leaves in the facts go out with whatever it answers. */
+  /** Answers a key that has the scope. Headers that it leaves in the facts go out with any answer. */
   answer(request: Request, facts: RequestFacts, tenant: TenantContext): Promise<DirectAnswer>;
 }
 

@@ -161,7 +161,8 @@ interface Waiting {
 }
 
 /**
- * Takes tokens for all that wait, and the advance of each share, in one call; whether each got what it wanted.
+ * Takes tokens for all that wait, and the advance of each share, in one call; whether each got what it
+ * wanted.
  */
 async function leaseTokens(take: TakeTokens, prefix: string, wanted: readonly Wanted[]): Promise<boolean[]> {
   const waiting = new Map<Share, Waiting>();
