@@ -23,49 +23,57 @@ export interface EventFacts {
  */
 export function readFacts(text: string, arrivedAtMs: number, lateMs: number): EventFacts | null {
   const event = parse(text);
-  if (event === null) return null;
-  const outcome = outcomeOf(event);
-  const retries = event.retry_count ?? 0;
-  const retried = retryVerdict(event.retry_result) ?? (outcome === "open" ? null : outcome);
+  const type = textOf(event?.event_type);
+  const processor = textOf(event?.processor);
+  if (event === null || type === null || processor === null) return null;
+  const category = textOf(event.failure_category);
+  const retryResult = textOf(event.retry_result);
+  const outcome = outcomeOf({ event_type: type, failure_category: category, retry_result: retryResult });
+  const retries = countOf(event.retry_count);
+  const retried = retryVerdict(retryResult) ?? (outcome === "open" ? null : outcome);
   return {
-    processor: event.processor,
+    processor,
     outcome,
-    isTimeout: outcome === "failed" && isTimeoutCategory(event.failure_category),
+    isTimeout: outcome === "failed" && isTimeoutCategory(category),
     retries,
     isRetrySucceeded: retries === 0 || retried === null ? null : retried === "succeeded",
-    isLate: arrivedAtMs - Date.parse(event.event_timestamp) > lateMs,
-    category: event.failure_category ?? null,
-    geography: event.geo_bucket ?? null,
-    method: event.payment_method_bucket ?? null,
+    isLate: arrivedAtMs - Date.parse(textOf(event.event_timestamp) ?? "") > lateMs,
+    category,
+    geography: textOf(event.geo_bucket),
+    method: textOf(event.payment_method_bucket),
   };
 }
 
-/** The fields that are read; each was checked before the event was stored. */
-interface StoredEvent {
-  readonly event_type: string;
-  readonly event_timestamp: string;
-  readonly processor: string;
-  readonly failure_category?: string | null;
-  readonly retry_count?: number | null;
-  readonly geo_bucket?: string | null;
-  readonly payment_method_bucket?: string | null;
-  readonly retry_result?: string | null;
-}
+/** The fields that are read. Ingest checked them, but other programs may write to a stream too. */
+type StoredEvent = Partial<
+  Record<
+    | "event_type"
+    | "event_timestamp"
+    | "processor"
+    | "failure_category"
+    | "retry_count"
+    | "geo_bucket"
+    | "payment_method_bucket"
+    | "retry_result",
+    unknown
+  >
+>;
 
-/** Only what ingest stored is read here, but a stream is open to other programs too. */
 function parse(text: string): StoredEvent | null {
   try {
     const value: unknown = JSON.parse(text);
-    const isEvent =
-      typeof value === "object" &&
-      value !== null &&
-      "event_type" in value &&
-      typeof value.event_type === "string" &&
-      "processor" in value &&
-      typeof value.processor === "string";
-    // The two fields without which nothing can be counted are there; ingest checked the others.
-    return isEvent ? (value as StoredEvent) : null;
+    return typeof value === "object" ? value : null;
   } catch {
     return null;
   }
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+const mostRetries = 1_000_000;
+
+function countOf(value: unknown): number {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 ? Math.min(value, mostRetries) : 0;
 }
