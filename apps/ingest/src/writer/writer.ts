@@ -8,7 +8,7 @@ import appendScript from "./append/append.lua" with { type: "text" };
 import { AppendCall, type AppendOutcome } from "./append/append-call.ts";
 import { Body, type Chunk, chunksOf, type Item } from "./append/chunk.ts";
 import type { StreamsLink } from "./link/streams-link.ts";
-import type { MerchantsStore } from "./merchants/merchants.store.ts";
+import type { MerchantsStore } from "./merchants.store.ts";
 import { type WriterMetrics, writerMetrics } from "./writer-metrics.ts";
 
 export interface WriterOptions {
@@ -150,7 +150,7 @@ export class StreamWriter {
     this.#metrics.openEvents.set(this.#openEvents);
   }
 
-  /** The next flush: one call for each server, and on a cluster, whose scripts keep to a slot, each partition. */
+  /** The next flush: one call for each server; on a cluster, whose scripts keep to a slot, a partition. */
   #takeCalls(): { readonly node: Redis; readonly call: AppendCall }[] {
     const { link } = this.#options;
     const calls = new Map<Redis | number, { node: Redis; call: AppendCall }>();

@@ -70,12 +70,16 @@ end
 
 local function store(base, merchants, at)
   local stream, sequences, seen = base .. 'events', base .. 'sequences', base .. 'seen'
+  local usage = base .. 'usage:' .. month
   local names = {}
   for i = 1, #merchants do
     local merchant = merchants[i]
     names[i] = concat({ merchant[1], merchant[2], merchant[3] }, '/')
   end
   local last = call('HMGET', sequences, unpack(names))
+  -- What cannot be written is found now, before anything was.
+  call('XLEN', stream)
+  call('HLEN', usage)
   local tables = tablesOf(seen)
   local first, prefixes = #tables, {}
   for index = 1, #tables do
@@ -84,19 +88,29 @@ local function store(base, merchants, at)
   end
   local newest, buckets = prefixes[#tables], tables[#tables][3]
 
-  local letters, answer, stored, usage, touched = {}, { '-', '-' }, 0, {}, {}
+  local letters, answer, stored, counts, touched = {}, { '-', '-' }, 0, {}, {}
   local isWhole, isNew, milliseconds, number, failure, bucket = true, false, nil, nil, nil, nil
+
+  -- An answer, or nothing where it is an error: while a slot of a cluster moves, any key may be gone already.
+  local function ask(...)
+    local reply = redis.pcall(...)
+    if type(reply) ~= 'table' then return reply end
+    failure = reply.err
+  end
 
   -- What is known of an id: its body's fingerprint, or nothing, and then it is remembered.
   local function recall(id, body)
     local a, b, c, d = string.byte(id, 1, 4)
     local hash = a * 16777216 + b * 65536 + c * 256 + d
     for index = first, #tables - 1 do
-      local known = call('HGET', format('%s%d', prefixes[index], hash % tables[index][3]), id)
-      if known then return known end
+      local known = ask('HGET', format('%s%d', prefixes[index], hash % tables[index][3]), id)
+      if known or failure then return known end
     end
-    bucket = format('%s%d', newest, hash % buckets)
-    if call('HSETNX', bucket, id, body) == 0 then return call('HGET', bucket, id) end
+    local key = format('%s%d', newest, hash % buckets)
+    local added = ask('HSETNX', key, id, body)
+    if failure then return end
+    bucket = key
+    if added == 0 then return call('HGET', key, id) end
   end
 
   local function append(merchant, sequence, id, text)
@@ -127,7 +141,7 @@ local function store(base, merchants, at)
         local known = recall(id, body)
         if known then
           letter = known == body and 'd' or 'c'
-        else
+        elseif not failure then
           letter = 's'
           failure = append(merchant, sequence + 1, merchant[j + 2], ARGV[at])
           -- An id whose event is not stored must not be remembered: its repeat would be refused.
@@ -144,15 +158,13 @@ local function store(base, merchants, at)
       isNew = isNew or not last[i]
       stored = stored + sequence - before
       local tenant = merchant[1] .. '/' .. merchant[2]
-      usage[tenant] = (usage[tenant] or 0) + sequence - before
+      counts[tenant] = (counts[tenant] or 0) + sequence - before
     end
   end
   if stored > 0 then
     if isNew then call('HSETNX', sequences, 'about', about) end
     call('HSET', sequences, unpack(touched))
-    for tenant, count in pairs(usage) do
-      call('HINCRBY', base .. 'usage:' .. month, tenant, format('%d', count))
-    end
+    for tenant, count in pairs(counts) do call('HINCRBY', usage, tenant, format('%d', count)) end
     if call('HLEN', bucket) >= full then grow(seen, tables) end
   end
   if failure then return '!' .. failure end

@@ -15,8 +15,8 @@ export interface Forgetting {
 const betweenMs = 20;
 
 /**
- * Removes the ids of slices that are over. Every replica does so: a step is the same whoever takes it, and two
- * who take steps at the same time are through sooner.
+ * Removes the ids of slices that are over. Every replica does so: a step is the same whoever takes it, and
+ * two who take steps at the same time are through sooner.
  */
 export function startForgetting({ remembered, partitions, logger, everyMs = 60_000 }: Forgetting): Rounds {
   return startRounds({
