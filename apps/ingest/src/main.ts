@@ -9,8 +9,7 @@ import { startExporters } from "./exporters/running/run-exporters.ts";
 import { processorsReader } from "./insights/read-processors.ts";
 import { insightsStores, startInsights } from "./insights/start-insights.ts";
 import { createInternalServer, createServer } from "./server.ts";
-import { createRegistryStore } from "./streams/registry.store.ts";
-import { createRegistry } from "./streams/registry.ts";
+import { startStreams } from "./streams/start-streams.ts";
 
 await runService(
   {
@@ -32,7 +31,14 @@ await runService(
         baseUrl: config.NOTIFIER_SERVICE_URL,
         secret: config.INTERNAL_SERVICE_SECRET,
       });
-      const registry = createRegistry(createRegistryStore(redis, streams.keys, streams.partitions));
+      const lookedAfter = startStreams({
+        ...{ ...streams, redis: connect("ingest-upkeep"), logger, metrics },
+        isShared: config.EVENT_BUS === "redis" && streamsUrl === config.DURABLE_REDIS_URL,
+        retentionSeconds: config.INGEST_RETENTION_SECONDS,
+        secret: config.INTERNAL_SERVICE_SECRET,
+      });
+      scope.defer("streams upkeep", () => lookedAfter.stop());
+      const { registry } = lookedAfter;
       const catalog = openCatalog({ ...streams, redis, registry, settings: config, logger });
       const insights = insightsStores({ ...streams, redis: connect("ingest-insights") });
       if (config.INGEST_ROLE !== "api") {
@@ -52,6 +58,7 @@ await runService(
         publicApp: createServer({
           readProcessors: processorsReader(insights),
           exporting: catalog.routes,
+          reading: lookedAfter,
           authenticator: access.authenticator,
           rateLimiter: access.rateLimiter,
           adminToken: config.ADMIN_TOKEN,
@@ -63,7 +70,7 @@ await runService(
           logger,
           metrics,
         }),
-        readiness: [{ name: "durable_redis", check: () => redis.ping() }],
+        readiness: [{ name: "durable_redis", check: () => redis.ping() }, lookedAfter.readiness],
       };
     },
   },

@@ -5,8 +5,8 @@ const leastRate = 0.1;
 
 /**
  * What each tenant sends to this process, and how much of it is its fair share when there is room for a part
- * only: max-min fairness (Bertsekas and Gallager, "Data Networks", 6.5.2), by which those who send little keep
- * all of it and the rest is divided evenly between the others.
+ * only: max-min fairness (Bertsekas and Gallager, "Data Networks", 6.5.2), by which those who send little
+ * keep all of it and the rest is divided evenly between the others.
  */
 export class FairShare {
   readonly #noted = new Map<string, number>();
@@ -57,8 +57,8 @@ export class FairShare {
   }
 
   /**
-   * Whether a request of a tenant is beyond its share. Of a tenant that sends twice its share every second one
-   * is, by chance.
+   * Whether a request of a tenant is beyond its share. Of a tenant that sends twice its share every second
+   * one is, by chance.
    */
   isAbove(tenantId: string, random = Math.random): boolean {
     const rate = this.#rates.get(tenantId) ?? 0;

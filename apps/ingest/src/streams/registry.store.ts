@@ -4,8 +4,8 @@ import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { type GroupPlace, readPlace } from "@payflow/service-kit/streams/registry.ts";
 
 /**
- * Keys: stream. Arguments: group, `0` or `$`. Makes the group, with its count of entries read, so that Redis can
- * tell its lag. One that is there stays as it is.
+ * Keys: stream. Arguments: group, `0` or `$`. Makes the group, with its count of entries read, so that Redis
+ * can tell its lag. One that is there stays as it is.
  */
 const createScript = `#!lua flags=allow-oom
   ${fieldFunction}

@@ -1,7 +1,9 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { orUnavailable as orRedisUnavailable } from "@payflow/service-kit/store/redis.ts";
+import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { GroupPlace } from "@payflow/service-kit/streams/registry.ts";
-import type { RegistryStore } from "./registry.store.ts";
+import { createRegistryStore, type RegistryStore } from "./registry.store.ts";
 
 export interface RegisteredGroup extends GroupPlace {
   readonly group: string;
@@ -27,6 +29,11 @@ export interface GroupRegistry {
 
 /** Attempts of a change while others change the same place. */
 const maxAttempts = 10;
+
+/** The registry in this Redis. */
+export function openRegistry(redis: StreamsRedis, keys: StreamKeys, partitions: number): GroupRegistry {
+  return createRegistry(createRegistryStore(redis, keys, partitions));
+}
 
 export function createRegistry(store: RegistryStore): GroupRegistry {
   async function change(group: string, next: (place: GroupPlace | null) => GroupPlace | null): Promise<void> {

@@ -20,8 +20,8 @@ export async function redisMemory(redis: Redis): Promise<RedisMemory> {
 }
 
 /**
- * The share of its memory that a server uses, of a cluster's masters the fullest. One without a limit may take
- * half of its machine's.
+ * The share of its memory that a server uses, of a cluster's masters the fullest. One without a limit may
+ * take half of its machine's.
  */
 export async function memoryShare(redis: Redis | Cluster): Promise<number> {
   const servers = redis instanceof Cluster ? redis.nodes("master") : [redis];

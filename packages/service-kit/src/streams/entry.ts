@@ -22,7 +22,7 @@ export interface StreamEntry {
   readonly event: string;
 }
 
-/** An entry as Redis gives it: id, then fields and values in turn. */
+/** An entry in Redis's form: id, then fields and values in turn. */
 export type RawEntry = readonly [id: string, fields: readonly string[]];
 
 /** Reads an entry. Its own fields come first; a later program may add others behind them. */

@@ -16,8 +16,8 @@ import { type StreamMetrics, streamMetrics } from "./stream-metrics.ts";
 
 export interface GroupOptions {
   /**
-   * A connection that is not used for writing, since its answers would wait behind what is read. On one server
-   * a second is made beside it.
+   * A connection that is not used for writing, since its answers would wait behind what is read. On one
+   * server a second is made beside it.
    */
   readonly redis: StreamsRedis;
   readonly keys: StreamKeys;
@@ -30,7 +30,8 @@ export interface GroupOptions {
   /** Entries of a partition that are read and not yet acknowledged, at most. */
   readonly maxPending: number;
   /**
-   * A partition is read at most this often while little arrives, so that batches are larger; 25 when left out.
+   * A partition is read at most this often while little arrives, so that batches are larger; 25 when left
+   * out.
    */
   readonly lingerMs?: number;
   /** How often consumers are told of the time; 250 when left out. */

@@ -24,7 +24,10 @@ export function streamKeys(prefix: string) {
     lease: (partition: number, group: string) => of(partition, `lease:${group}`),
     /** Hash: entry id -> what is known of its failures in a group. */
     failures: (partition: number, group: string) => of(partition, `failures:${group}`),
-    /** Hash: entry id -> nothing, for entries acknowledged ahead of a group's position; `step` -> the last step. */
+    /**
+     * Hash: entry id -> nothing, for entries acknowledged ahead of a group's position; `step` -> the last
+     * step.
+     */
     ahead: (partition: number, group: string) => of(partition, `ahead:${group}`),
     /** Stream: entries that a group could not handle. */
     dead: (partition: number) => of(partition, "dead"),
@@ -57,7 +60,10 @@ export function streamKeys(prefix: string) {
     fullParkings: () => shared("full-parkings"),
     /** Text: the first minute since 1970 that is not part of the tenants' figures yet. */
     insightsRolled: () => shared("insights:rolled"),
-    /** Sorted set: `tenant/mode` with a processor in trouble or a change to tell, by the minute of its judgement. */
+    /**
+     * Sorted set: `tenant/mode` with a processor in trouble or a change to tell, by the minute of its
+     * judgement.
+     */
     insightsWatched: () => shared("insights:watched"),
     /** Set: the merchants of a tenant. */
     merchants: (tenantId: string) => ofTenant(tenantId, "merchants"),

@@ -36,8 +36,8 @@ export interface GroupLag {
 
 /**
  * Keys: stream, then for each group its hash of entries acknowledged ahead. Arguments: the groups. Returns
- * Redis's time, length, events ever added, last and first id, then for each group its lag, what is pending and
- * the oldest entry not acknowledged.
+ * Redis's time, length, events ever added, last and first id, then for each group its lag, what is pending
+ * and the oldest entry not acknowledged.
  */
 const stateScript = `#!lua flags=allow-oom
   ${fieldFunction}

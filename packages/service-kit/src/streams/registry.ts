@@ -1,4 +1,4 @@
-/** A group's place in the registry, as kept in Redis as JSON. */
+/** A group's place in the registry, kept in Redis in the form of JSON. */
 export interface GroupPlace {
   /** What reads for it: an exporter's kind, or `outside` for programs that are not ours. */
   readonly kind: string;
@@ -20,7 +20,9 @@ export function newPlace(kind: string, start: "0" | "$"): string {
   return JSON.stringify(place);
 }
 
-/** Reads a place. An operator may have written it by hand: what is missing reads as an active outside group. */
+/**
+ * Reads a place. An operator may have written it by hand: what is missing reads as an active outside group.
+ */
 export function readPlace(text: string): GroupPlace {
   const place = readObject(text);
   return {

@@ -8,7 +8,9 @@ import { type RedriveLetters, redriveLetters } from "./redrive-letters.ts";
 
 export type StreamLettersRoutes = ReadLetters & RedriveLetters;
 
-/** `GET /v1/dead-letters` and `POST /v1/dead-letters/redrive`: a tenant's own, or with the admin token all. */
+/**
+ * `GET /v1/dead-letters` and `POST /v1/dead-letters/redrive`: a tenant's own, or with the admin token all.
+ */
 export const streamLettersRoutes = (http: Http, deps: StreamLettersRoutes) =>
   http
     .routes("stream-dead-letters")

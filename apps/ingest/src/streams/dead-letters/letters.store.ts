@@ -1,6 +1,6 @@
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import { letterMember } from "@payflow/service-kit/streams/dead-letters.ts";
-import type { RawEntry } from "@payflow/service-kit/streams/entry.ts";
+import { entryFields, type RawEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { compareLetters, type Letter, type LetterPosition, type Owner } from "./letter.ts";
 
@@ -14,7 +14,7 @@ const redriveScript = `
   local known = {}
   for i = 1, #found[2], 2 do known[found[2][i]] = found[2][i + 1] end
   local fields = {}
-  for _, name in ipairs({'tenant', 'mode', 'merchant', 'sequence', 'id', 'event'}) do
+  for _, name in ipairs({${entryFields.map((name) => `'${name}'`).join(", ")}}) do
     fields[#fields + 1] = name
     fields[#fields + 1] = known[name] or ''
   end
@@ -77,19 +77,6 @@ export class LettersStore {
       ...[letterId, letterMember(letterId), group],
     );
     return moved === 1;
-  }
-
-  /** How many letters a tenant has in one mode. */
-  async count({ tenantId, mode }: NonNullable<Owner>): Promise<number> {
-    const counts = await Promise.all(
-      this.#partitions.map((partition) => this.#redis.zcard(this.#keys.deadOf(partition, tenantId, mode))),
-    );
-    return counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  /** How many letters a partition has. */
-  length(partition: number): Promise<number> {
-    return this.#redis.xlen(this.#keys.dead(partition));
   }
 
   async #ofOwner(

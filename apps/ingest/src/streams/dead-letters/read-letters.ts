@@ -1,13 +1,20 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
+import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { type LetterResponse, type ListLettersQuery, toLetterResponse } from "./dead-letters.contract.ts";
 import { type Letter, type LetterPosition, letterName, type Owner, readLetterName } from "./letter.ts";
-import type { LettersStore } from "./letters.store.ts";
+import { LettersStore } from "./letters.store.ts";
 
 export interface ReadLetters {
   readonly letters: LettersStore;
   readonly cursors: Cursors;
+}
+
+/** The dead letters in this Redis. */
+export function openLetters(redis: StreamsRedis, keys: StreamKeys, partitions: number): LettersStore {
+  return new LettersStore(redis, keys, partitions);
 }
 
 /** Letters read at once while those of one group are looked for. */

@@ -14,8 +14,8 @@ const most = 1_000;
 
 /**
  * Puts an owner's letters back at the end of their partitions, for the groups that failed them alone and in
- * their order: those named, or the oldest. Letters of others, and of groups that nobody reads for any more, stay.
- * Returns how many were put back.
+ * their order: those named, or the oldest. Letters of others, and of groups that nobody reads for any more,
+ * stay. Returns how many were put back.
  */
 export function redriveLetters(deps: RedriveLetters, owner: Owner, body: RedriveBody): Promise<number> {
   return orUnavailable("The event store", async () => {

@@ -4,11 +4,10 @@ import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { groupLag, readStates } from "@payflow/service-kit/streams/lag.ts";
 import { monthOf } from "../../quotas/month.ts";
-import type { LettersStore } from "../dead-letters/letters.store.ts";
 import type { StoragePressure } from "../pressure.ts";
 import type { GroupRegistry, RegisteredGroup } from "../registry.ts";
 import type { AllStreamsResponse, TenantStreamsResponse } from "./streams.contract.ts";
-import type { StreamsStore } from "./streams.store.ts";
+import { createStreamsStore, type StreamsStore } from "./streams.store.ts";
 
 export interface ReadStreams {
   readonly redis: StreamsRedis;
@@ -16,27 +15,33 @@ export interface ReadStreams {
   readonly partitions: number;
   readonly registry: GroupRegistry;
   readonly streams: StreamsStore;
-  readonly letters: LettersStore;
   readonly pressure: StoragePressure;
+}
+
+/** What is read of the streams in this Redis. */
+export function openStreams(redis: StreamsRedis, keys: StreamKeys, partitions: number): StreamsStore {
+  return createStreamsStore(redis, keys, partitions);
 }
 
 /** Groups that carry events out of ingest: neither what only counts them nor programs that are not ours. */
 const isExporter = ({ kind }: RegisteredGroup) => kind !== "outside" && kind !== "insights";
 
-/** What became of a tenant's events in the key's mode: exported are those that every exporter is done with. */
+/**
+ * What became of a tenant's events in the key's mode: exported are those that every exporter is done with.
+ */
 export function readTenantStreams(
   deps: ReadStreams,
   { tenantId, mode }: TenantContext,
 ): Promise<TenantStreamsResponse> {
-  const { redis, keys, partitions, registry, streams, letters } = deps;
+  const { redis, keys, partitions, registry, streams } = deps;
   const owner = { tenantId, mode };
   return orUnavailable("The event store", async () => {
     const groups = (await registry.list()).filter(isExporter).map((one) => one.group);
     const nowMs = await streams.nowMs();
-    const months = monthsBetween(await streams.firstMonth(monthOf(nowMs)), monthOf(nowMs));
+    const months = monthsBetween((await streams.firstMonth()) ?? monthOf(nowMs), monthOf(nowMs));
     const [accepted, dead, exported, states] = await Promise.all([
       streams.accepted(owner, months),
-      letters.count(owner),
+      streams.dead(owner),
       Promise.all(groups.map((group) => streams.exported(owner, group))),
       readStates(redis, keys, partitions, groups),
     ]);
@@ -57,14 +62,11 @@ export function readTenantStreams(
 
 /** The shared streams and their groups. */
 export function readAllStreams(deps: ReadStreams): Promise<AllStreamsResponse> {
-  const { redis, keys, partitions, registry, letters, pressure } = deps;
+  const { redis, keys, partitions, registry, streams, pressure } = deps;
   return orUnavailable("The event store", async () => {
     const places = await registry.list();
     const names = places.map((place) => place.group);
-    const [states, dead] = await Promise.all([
-      readStates(redis, keys, partitions, names),
-      Promise.all(Array.from({ length: partitions }, (_, partition) => letters.length(partition))),
-    ]);
+    const [states, dead] = await Promise.all([readStates(redis, keys, partitions, names), streams.letters()]);
     return {
       pressure: pressure.level,
       memory_ratio: pressure.memory,

@@ -5,8 +5,8 @@ import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { PartitionState } from "@payflow/service-kit/streams/lag.ts";
 
 /**
- * Keys: stream, entries acknowledged ahead. Arguments: first entry to look at, tenant, mode, entries looked at.
- * Returns the first entry of the tenant that is not acknowledged, or where none of these is, the last one
+ * Keys: stream, entries acknowledged ahead. Arguments: first entry to look at, tenant, mode, entries looked
+ * at. Returns the first entry of the tenant that is not acknowledged, or where none of these is, the last one
  * looked at if there may be more.
  */
 const oldestScript = `
@@ -33,7 +33,7 @@ interface Owner {
 
 export type StreamsStore = ReturnType<typeof createStreamsStore>;
 
-/** What the streams know of one tenant. */
+/** What the streams know of one tenant, and of their dead letters. */
 export function createStreamsStore(redis: StreamsRedis, keys: StreamKeys, partitions: number) {
   redis.defineCommand("streamsOldestOf", { lua: oldestScript });
   // defineCommand adds the method that the interface lists.
@@ -81,11 +81,19 @@ export function createStreamsStore(redis: StreamsRedis, keys: StreamKeys, partit
       return Math.min(...found.filter((id) => id !== "").map((id) => Number(id.split("-")[0])));
     },
 
-    /** The month in which the streams were first used; where nobody knows, it is this one from now on. */
-    async firstMonth(month: string): Promise<string> {
-      await redis.hsetnx(keys.plan(), "first_month", month);
-      return (await redis.hget(keys.plan(), "first_month")) ?? month;
+    /** Its dead letters. */
+    async dead({ tenantId, mode }: Owner): Promise<number> {
+      const counts = await Promise.all(
+        all.map((partition) => redis.zcard(keys.deadOf(partition, tenantId, mode))),
+      );
+      return counts.reduce((total, count) => total + count, 0);
     },
+
+    /** The month in which the streams were first used, where it is known. */
+    firstMonth: () => redis.hget(keys.plan(), "first_month"),
+
+    /** Dead letters of each partition. */
+    letters: () => Promise.all(all.map((partition) => redis.xlen(keys.dead(partition)))),
 
     /** Redis's time, in ms. */
     async nowMs(): Promise<number> {

@@ -11,8 +11,8 @@ export interface TrimStreams {
 const step = 5_000;
 
 /**
- * Removes what every registered group has acknowledged, but keeps entries for `keptMs` from their arrival, and
- * lets groups go that have drained. Returns how many entries it removed.
+ * Removes what every registered group has acknowledged, but keeps entries for `keptMs` from their arrival,
+ * and lets groups go that have drained. Returns how many entries it removed.
  */
 export async function trimStreams(deps: TrimStreams, keptMs: number, signal: AbortSignal): Promise<number> {
   const groups = await deps.registry.list();

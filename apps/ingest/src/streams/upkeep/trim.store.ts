@@ -4,10 +4,10 @@ import { letterMember } from "@payflow/service-kit/streams/dead-letters.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 
 /**
- * Keys: stream. Arguments: entries removed at most, ms for which entries are kept although all have read them,
- * then for each registered group its name and the last entry that waits for it, or nothing where all do.
- * Removes what every such group has acknowledged; returns how many entries, then the draining groups that have
- * read all that waits for them, by their places from 1.
+ * Keys: stream. Arguments: entries removed at most, ms for which entries are kept although all have read
+ * them, then for each registered group its name and the last entry that waits for it, or nothing where all
+ * do. Removes what every such group has acknowledged; returns how many entries, then the draining groups that
+ * have read all that waits for them, by their places from 1.
  */
 const trimScript = `#!lua flags=allow-oom
   ${fieldFunction}
@@ -41,8 +41,8 @@ const trimScript = `#!lua flags=allow-oom
   return drained`;
 
 /**
- * Keys: dead letters. Arguments: ms for which they are kept, how many are looked at. Returns those that are too
- * old: id, tenant, mode of each.
+ * Keys: dead letters. Arguments: ms for which they are kept, how many are looked at. Returns those that are
+ * too old: id, tenant, mode of each.
  */
 const oldLettersScript = `
   ${fieldFunction}
@@ -109,9 +109,14 @@ export function createTrimStore(redis: StreamsRedis, keys: StreamKeys) {
       return ids.length === 0 ? 0 : redis.xdel(keys.dead(partition), ...ids);
     },
 
+    /** Remembers the month in which the streams were first used, where none is known. */
+    async noteFirstMonth(month: string): Promise<void> {
+      await redis.hsetnx(keys.plan(), "first_month", month);
+    },
+
     /**
-     * Whether this process does the upkeep that one is enough for, until `leaseMs` from now. It needs no fence:
-     * done twice it does no harm.
+     * Whether this process does the upkeep that one is enough for, until `leaseMs` from now. It needs no
+     * fence: done twice it does no harm.
      */
     async isMine(holder: string, leaseMs: number): Promise<boolean> {
       const taken = await redis.set(keys.upkeep(), holder, "PX", leaseMs, "NX");

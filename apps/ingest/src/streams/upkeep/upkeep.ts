@@ -8,11 +8,10 @@ import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { startRounds } from "@payflow/service-kit/work/rounds.ts";
 import { monthOf } from "../../quotas/month.ts";
-import type { StreamsStore } from "../overview/streams.store.ts";
 import type { StoragePressure } from "../pressure.ts";
 import type { GroupRegistry } from "../registry.ts";
 import { Flow } from "./flow.ts";
-import type { TrimStore } from "./trim.store.ts";
+import { createTrimStore, type TrimStore } from "./trim.store.ts";
 import { trimLetters, trimStreams } from "./trim-streams.ts";
 
 export interface StreamsUpkeep {
@@ -20,8 +19,6 @@ export interface StreamsUpkeep {
   readonly keys: StreamKeys;
   readonly partitions: number;
   readonly registry: GroupRegistry;
-  readonly trim: TrimStore;
-  readonly streams: StreamsStore;
   readonly pressure: StoragePressure;
   /** Events that wait in this process to be stored. */
   readonly queued: () => number;
@@ -68,6 +65,7 @@ export function startStreamsUpkeep(deps: StreamsUpkeep): { stop(): Promise<void>
 
 class Upkeep {
   readonly #deps: StreamsUpkeep;
+  readonly #store: TrimStore;
   readonly #holder = newHolder("upkeep");
   readonly #flow = new Flow();
   readonly #gauges;
@@ -81,6 +79,7 @@ class Upkeep {
 
   constructor(deps: StreamsUpkeep) {
     this.#deps = deps;
+    this.#store = createTrimStore(deps.redis, deps.keys);
     this.#gauges = upkeepGauges(deps.metrics);
   }
 
@@ -92,7 +91,7 @@ class Upkeep {
     if (pressure.wouldRefuse(this.#memory) && now - this.#trimmedAt >= stateMs) {
       // What nobody waits for goes before anybody is refused.
       this.#trimmedAt = now;
-      await trimStreams({ ...this.#deps, store: this.#deps.trim }, 0, signal);
+      await trimStreams({ ...this.#deps, store: this.#store }, 0, signal);
       this.#memory = await memoryShare(redis);
     }
     const hasChanged = pressure.observe({
@@ -123,7 +122,9 @@ class Upkeep {
     this.#unreadSeconds = this.#observe(states, groups);
   }
 
-  /** Sets the figures of groups and streams; returns the age of the oldest event that a group has not read. */
+  /**
+   * Sets the figures of groups and streams; returns the age of the oldest event that a group has not read.
+   */
   #observe(states: readonly PartitionState[], groups: readonly string[]): number {
     this.#gauges.length.set(states.reduce((sum, state) => sum + state.length, 0));
     this.#gauges.lagEvents.reset();
@@ -141,20 +142,19 @@ class Upkeep {
   /** What was accepted is counted by month, and a sum over all must know the first. */
   async #noteFirstMonth(): Promise<void> {
     if (this.#isNoted) return;
-    const { streams } = this.#deps;
-    await streams.firstMonth(monthOf(await streams.nowMs()));
+    await this.#store.noteFirstMonth(monthOf(Date.now()));
     this.#isNoted = true;
   }
 
   async trimForAll(signal: AbortSignal): Promise<undefined> {
-    const { trim, retentionSeconds } = this.#deps;
-    if (!(await trim.isMine(this.#holder, holdMs))) return undefined;
+    const { retentionSeconds } = this.#deps;
+    if (!(await this.#store.isMine(this.#holder, holdMs))) return undefined;
     await this.#noteFirstMonth();
     const keptMs = this.#memory < roomyShare ? retentionSeconds * 1_000 : 0;
-    await trimStreams({ ...this.#deps, store: trim }, keptMs, signal);
+    await trimStreams({ ...this.#deps, store: this.#store }, keptMs, signal);
     if (performance.now() - this.#lettersAt >= lettersMs) {
       this.#lettersAt = performance.now();
-      await trimLetters({ ...this.#deps, store: trim }, deadLetterDays * dayMs, signal);
+      await trimLetters({ ...this.#deps, store: this.#store }, deadLetterDays * dayMs, signal);
     }
     return undefined;
   }
