@@ -11,6 +11,7 @@ import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts"
 import { createDoor } from "@payflow/service-kit/http/door.ts";
 import { createHttp } from "@payflow/service-kit/http/server.ts";
 import { listen } from "@payflow/service-kit/process/listen.ts";
+import { connectRedis } from "@payflow/service-kit/store/redis.ts";
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
@@ -50,7 +51,9 @@ export async function openEvents() {
   const space = new WriterSpace(redis.durable.url, partitions);
   /** What the tenant app would answer for each key, by its SHA-256. */
   const known = new Map<string, TestTenant>();
-  const endings: (() => unknown)[] = [];
+  const cache = connectRedis(redis.cache.url, "test", logger);
+  const endings: (() => unknown)[] = [() => cache.disconnect()];
+  let replicas = 0;
 
   /** A key of a new tenant's, or of the given one. */
   function keyOf(tenant: Partial<TestTenant> = {}): { key: string; tenant: TestTenant } {
@@ -94,6 +97,12 @@ export async function openEvents() {
     const http = createHttp({ service: "ingest", title: "Ingest", logger, metrics, authenticator });
     const app = http.app().use(eventRoutes(http, deps)).use(usageRoutes(http, deps));
     const door = createDoor(http.options, Object.values(directEventRoutes(deps)));
+    replicas += 1;
+    // Until then a replica would keep the tenants' rates by itself.
+    await eventually(async () => {
+      const connections = await cache.client("LIST").catch(() => "");
+      return String(connections).match(/ name=auth .* cmd=evalsha /g)?.length === replicas;
+    });
     const listener = listen(app, { host: "127.0.0.1", port: 0, isInternal: false, door });
     endings.push(async () => {
       await listener.stop();
