@@ -18,7 +18,9 @@ const redriveScript = `
     fields[#fields + 1] = name
     fields[#fields + 1] = known[name] or ''
   end
-  redis.call('XADD', KEYS[2], '*', unpack(fields), 'for', ARGV[3])
+  fields[#fields + 1] = 'for'
+  fields[#fields + 1] = ARGV[3]
+  redis.call('XADD', KEYS[2], '*', unpack(fields))
   redis.call('XDEL', KEYS[1], ARGV[1])
   redis.call('ZREM', KEYS[3], ARGV[2])
   return 1`;
