@@ -23,6 +23,8 @@ import type { ExporterResponse } from "../../src/exporters/catalog/exporters.con
 import { putExporter } from "../../src/exporters/catalog/put-exporter.ts";
 import { readExporter } from "../../src/exporters/catalog/read-exporters.ts";
 import { startExporters } from "../../src/exporters/running/run-exporters.ts";
+import { LettersStore } from "../../src/streams/dead-letters/letters.store.ts";
+import { redriveLetters } from "../../src/streams/dead-letters/redrive-letters.ts";
 import { createRegistryStore } from "../../src/streams/registry.store.ts";
 import { createRegistry } from "../../src/streams/registry.ts";
 
@@ -160,10 +162,17 @@ export class ExportSpace {
     sequence: number,
     event: string,
     mode: Mode = "live",
+    id = `${merchant}-${sequence}`,
   ): Promise<string | null> {
     const partition = partitionOf(merchantKey(tenantId, mode, merchant), this.space.partitions);
-    const fields = { tenant: tenantId, mode, merchant, sequence, id: `${merchant}-${sequence}`, event };
+    const fields = { tenant: tenantId, mode, merchant, sequence, id, event };
     return this.redis.xadd(this.keys.events(partition), "*", ...Object.entries(fields).flat());
+  }
+
+  /** Gives the dead letters of all tenants back to their groups. */
+  redrive(): Promise<number> {
+    const letters = new LettersStore(this.redis, this.keys, this.space.partitions);
+    return redriveLetters({ letters, registry: this.registry }, null, {});
   }
 
   /** How many events were appended. */

@@ -1,7 +1,6 @@
-import { unavailable } from "@payflow/contracts/errors.ts";
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
-import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
+import { orUnavailable as orUnavailableOf } from "@payflow/service-kit/store/redis.ts";
 import {
   ExporterResponse,
   ExportersResponse,
@@ -11,6 +10,8 @@ import {
 import { type PutExporter, putExporter } from "./put-exporter.ts";
 import { listExporters, type ReadExporters, readExporter } from "./read-exporters.ts";
 import { type RemoveExporter, removeExporter, removeTenantPlace } from "./remove-exporter.ts";
+
+const orUnavailable = <T>(run: () => Promise<T>) => orUnavailableOf("The event store", run);
 
 export interface ExportersRoutes extends ReadExporters, PutExporter, RemoveExporter {}
 
@@ -90,13 +91,3 @@ export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
         }),
       },
     );
-
-/** Redis being away is told as every other dependency's being away. */
-async function orUnavailable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isRedisOutage(error)) throw unavailable("The event streams' Redis", 1, error);
-    throw error;
-  }
-}

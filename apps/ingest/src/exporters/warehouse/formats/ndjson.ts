@@ -41,6 +41,8 @@ function lineOf({ entry, event }: ExportRow): string {
     sequence: entry.sequence,
     received_at: new Date(receivedMs(entry.id)).toISOString(),
   });
-  const body = JSON.stringify(event);
+  // The stored text is such a body as a rule; a line must have no second one in it.
+  const isLine = entry.event.startsWith('{"') && !entry.event.includes("\n");
+  const body = isLine ? entry.event : JSON.stringify(event);
   return body === "{}" ? `${head}\n` : `${head.slice(0, -1)},${body.slice(1)}\n`;
 }

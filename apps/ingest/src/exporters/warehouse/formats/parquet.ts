@@ -5,7 +5,7 @@ import { type ExportRow, receivedMs, streamIdOf } from "../row.ts";
 import type { FileEncoder } from "./encoder.ts";
 
 /** Rows that stand together, column by column. Encoding so many holds the event loop for some 10 ms. */
-const groupRows = 5_000;
+const groupRows = 2_000;
 
 interface Column {
   readonly element: SchemaElement;
