@@ -23,10 +23,10 @@ import type { ExporterResponse } from "../../src/exporters/catalog/exporters.con
 import { putExporter } from "../../src/exporters/catalog/put-exporter.ts";
 import { readExporter } from "../../src/exporters/catalog/read-exporters.ts";
 import { startExporters } from "../../src/exporters/running/run-exporters.ts";
-import { LettersStore } from "../../src/streams/dead-letters/letters.store.ts";
+import { openLetters } from "../../src/streams/dead-letters/read-letters.ts";
 import { redriveLetters } from "../../src/streams/dead-letters/redrive-letters.ts";
-import { createRegistryStore } from "../../src/streams/registry.store.ts";
-import { createRegistry } from "../../src/streams/registry.ts";
+import { openRegistry } from "../../src/streams/registry.ts";
+import { startStreams } from "../../src/streams/start-streams.ts";
 
 export const internalSecret = "the internal secret of the exporters' tests";
 
@@ -65,7 +65,7 @@ export class ExportSpace {
     this.keys = streamKeys(space.prefix);
     this.redis = this.#connect("exporters-test");
     const { keys, redis } = this;
-    this.registry = createRegistry(createRegistryStore(redis, keys, space.partitions));
+    this.registry = openRegistry(redis, keys, space.partitions);
     this.routes = this.#catalog().routes;
   }
 
@@ -135,6 +135,16 @@ export class ExportSpace {
     return running;
   }
 
+  /** Looks after the streams, as every ingest process does: trims, and ends groups that have drained. */
+  look(): void {
+    const { keys, redis, logger } = this;
+    const looking = startStreams({
+      ...{ keys, redis, logger, partitions: this.space.partitions, isShared: false, retentionSeconds: 0 },
+      ...{ secret: internalSecret, metrics: new Metrics("exporters-test") },
+    });
+    this.defer(() => looking.stop());
+  }
+
   /** Appends events of a tenant, as the writer does; `count` of each merchant, in turn. */
   async append(
     tenantId: string,
@@ -171,7 +181,7 @@ export class ExportSpace {
 
   /** Gives the dead letters of all tenants back to their groups. */
   redrive(): Promise<number> {
-    const letters = new LettersStore(this.redis, this.keys, this.space.partitions);
+    const letters = openLetters(this.redis, this.keys, this.space.partitions);
     return redriveLetters({ letters, registry: this.registry }, null, {});
   }
 
