@@ -35,8 +35,8 @@ export interface Streams extends ReadStreams, ReadLetters {
 
 /** An exporter that is a day behind is somebody's trouble, and taking less leaves more time to end it. */
 const unreadSeconds = { soft: 86_400 };
-/** Events in memory: a few seconds of what one process can store. */
-const queued = { soft: 50_000, hard: 100_000 };
+/** Of the 50,000 events that the writer lets wait, a second of what one process can store. */
+const queued = { soft: 25_000, hard: 45_000 };
 
 /** Begins to look after the streams; Redis may be away. */
 export function startStreams(options: StreamsOptions): Streams {

@@ -108,6 +108,7 @@ class Member {
     if (isRemoved(String(place))) {
       // Its leases are gone with all else it had.
       for (const [partition, reader] of this.#readers) this.#lose(partition, reader);
+      this.#metrics.heldPartitions.set({ group }, this.#readers.size);
       return;
     }
     const quota = evenShare(partitions, members.map(String), this.#name, this.#rotation % partitions);
@@ -172,7 +173,9 @@ class Member {
       const [, ends = "0", holder] = (leases[index] ?? "").split(" ");
       return Number(ends) <= nowMs || holder === this.#name;
     });
-    const wanted = free.slice(0, count);
+    // Replicas that start together do not all begin with the same ones.
+    const from = Math.floor(Math.random() * free.length);
+    const wanted = [...free.slice(from), ...free.slice(0, from)].slice(0, count);
     const fences = await this.#hold(wanted);
     for (const [index, partition] of wanted.entries()) {
       const fence = fences[index] ?? 0;

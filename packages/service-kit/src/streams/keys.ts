@@ -16,7 +16,10 @@ export function streamKeys(prefix: string) {
     sequences: (partition: number) => of(partition, "sequences"),
     /** Begins the names of the ids that are remembered. */
     seen: (partition: number) => of(partition, "seen"),
-    /** Hash: `tenant/mode` -> events stored in this month, written as 2026-11. */
+    /**
+     * Hash: `tenant/mode` -> events stored in this month, written as 2026-11, and `tenant/mode/platform` ->
+     * those of them that are the platform's own.
+     */
     usage: (partition: number, month: string) => of(partition, `usage:${month}`),
     /** Hash: `tenant/mode` -> a group's acknowledged events. */
     exported: (partition: number, group: string) => of(partition, `exported:${group}`),
