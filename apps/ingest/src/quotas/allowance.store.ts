@@ -1,4 +1,4 @@
-import type { Mode } from "@payflow/contracts/access.ts";
+import { type Mode, modes } from "@payflow/contracts/access.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 
@@ -65,7 +65,7 @@ export interface AllowanceStore {
   take(tenantId: string, month: string, allowance: number, wishes: readonly Wish[]): Promise<Taken>;
   /** Takes over what was counted, unless something was taken or given back since `changes` was told. */
   restart(tenantId: string, month: string, changes: number, events: number): Promise<void>;
-  /** The events stored in a month. */
+  /** The tenant's events stored in a month; those that the platform stores for it are none of them. */
   stored(tenantId: string, month: string): Promise<Record<Mode, number>>;
 }
 
@@ -76,6 +76,9 @@ export interface AllowancePlace {
   /** A request that reserved this long ago is over. */
   readonly quietMs: number;
 }
+
+/** All that were stored, and the platform's own among them. */
+const fieldsOf = (tenantId: string, mode: Mode) => [`${tenantId}/${mode}`, `${tenantId}/${mode}/platform`];
 
 /** A month's counts are of use until the month is over, and a while longer for those who look back. */
 const keptDays = 62;
@@ -103,11 +106,11 @@ export function createAllowanceStore({ redis, keys, partitions, quietMs }: Allow
     async stored(tenantId, month) {
       const counts = await Promise.all(
         Array.from({ length: partitions }, (_, partition) =>
-          redis.hmget(keys.usage(partition, month), `${tenantId}/live`, `${tenantId}/test`),
+          redis.hmget(keys.usage(partition, month), ...modes.flatMap((mode) => fieldsOf(tenantId, mode))),
         ),
       );
-      const sum = (index: 0 | 1) => counts.reduce((total, one) => total + Number(one[index] ?? 0), 0);
-      return { live: sum(0), test: sum(1) };
+      const sum = (index: number) => counts.reduce((total, one) => total + Number(one[index] ?? 0), 0);
+      return { live: sum(0) - sum(1), test: sum(2) - sum(3) };
     },
   };
 }

@@ -12,7 +12,10 @@ export const UsageResponse = Type.Object({
       test: Count("In test mode."),
       total: Count("In both."),
     },
-    { description: "Events stored this month. Repeats and refused events do not count." },
+    {
+      description:
+        "Events stored this month. Repeats, refused events and those of the platform's own payments do not count.",
+    },
   ),
   allowance: nullable(Count("Events that both modes together may store a month; null without a limit.")),
   remaining: nullable(Count("What is left of the allowance; null without a limit.")),

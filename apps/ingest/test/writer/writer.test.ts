@@ -145,6 +145,7 @@ describe.each(places)("on %s", (_name, urls) => {
     const { writer } = await space.open();
     const own = Array.from({ length: 30 }, (_, index) => event({ merchant: `merchant-${index}` }));
     await writer.append([...own, ...own, event({ mode: "test" }), event({ tenantId: otherTenant })]);
+    await writer.append([event({ merchant: "the platform's" }), event()], { isPlatform: true });
     const month = new Date().toISOString().slice(0, 7);
     const sums: Record<string, number> = {};
     for (let partition = 0; partition < space.partitions; partition += 1) {
@@ -152,7 +153,8 @@ describe.each(places)("on %s", (_name, urls) => {
       for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + Number(count);
     }
     expect(sums).toEqual({
-      [`${testTenant}/live`]: 30,
+      [`${testTenant}/live`]: 32,
+      [`${testTenant}/live/platform`]: 2,
       [`${testTenant}/test`]: 1,
       [`${otherTenant}/live`]: 1,
     });

@@ -8,6 +8,7 @@ import { PackedCommand } from "./packed-command.ts";
 interface Merchant {
   readonly event: AcceptedEvent;
   isAdmitted: boolean;
+  isPlatform: boolean;
   readonly chunks: Chunk[];
   readonly items: Item[];
 }
@@ -67,11 +68,12 @@ export class AppendCall {
     for (const item of chunk.items) {
       const merchant = partition.merchants.get(item.merchantKey);
       if (merchant === undefined) {
-        const { isAdmitted } = chunk;
-        const started = { event: item.event, isAdmitted, chunks: [chunk], items: [item] };
+        const { isAdmitted, isPlatform } = chunk;
+        const started = { event: item.event, isAdmitted, isPlatform, chunks: [chunk], items: [item] };
         partition.merchants.set(item.merchantKey, started);
       } else {
         merchant.isAdmitted ||= chunk.isAdmitted;
+        merchant.isPlatform &&= chunk.isPlatform;
         merchant.chunks.push(chunk);
         merchant.items.push(item);
       }
@@ -86,12 +88,12 @@ export class AppendCall {
     packed.integer(sliceMs);
     for (const { merchants } of this.#partitions.values()) {
       packed.list(merchants.size);
-      for (const { event, isAdmitted, items } of merchants.values()) {
+      for (const { event, isAdmitted, isPlatform, items } of merchants.values()) {
         packed.list(4 + 3 * items.length);
         packed.text(event.tenantId);
         packed.text(event.mode);
         packed.text(event.merchant);
-        packed.integer(isAdmitted ? 1 : 0);
+        packed.integer(isPlatform ? 2 : isAdmitted ? 1 : 0);
         for (const item of items) {
           const id = packed.raw(8);
           writeFingerprint(fingerprintKey, item.event, id.bytes, id.at);

@@ -4,8 +4,9 @@
 --
 -- KEYS: streams of events. What else belongs to a partition is named like its stream, up to the last word.
 -- ARGV[1]: MessagePack: how long a slice is in ms, then for each key a list of merchants, each a list of
---   tenant, mode, merchant, 1 where it counts as known in any case, then for each of its events
---   the fingerprint of its id (8 bytes), that of its body (4 bytes), and its id.
+--   tenant, mode, merchant, 1 where it counts as known in any case, or 2 where its events are the platform's
+--   own and do not count against the tenant either, then for each of its events the fingerprint of its id
+--   (8 bytes), that of its body (4 bytes), and its id.
 -- ARGV[2] and so on: the events' texts, in the same order.
 -- Answer: for each key a text: id of the first stored entry (the others follow it by one), a letter for each
 --   event where not all were stored, and for each merchant its last sequence number before; or "!" and an
@@ -132,7 +133,7 @@ local function store(base, merchants, at)
     local merchant = merchants[i]
     local before = tonumber(last[i] or 0)
     local sequence = before
-    local isKnown = last[i] or merchant[4] == 1
+    local isKnown = last[i] or merchant[4] > 0
     for j = 5, #merchant, 3 do
       at = at + 1
       local letter = 'm'
@@ -159,6 +160,10 @@ local function store(base, merchants, at)
       stored = stored + sequence - before
       local tenant = merchant[1] .. '/' .. merchant[2]
       counts[tenant] = (counts[tenant] or 0) + sequence - before
+      if merchant[4] == 2 then
+        local own = tenant .. '/platform'
+        counts[own] = (counts[own] or 0) + sequence - before
+      end
     end
   end
   if stored > 0 then

@@ -58,11 +58,13 @@ export interface Chunk {
   readonly items: readonly Item[];
   /** Whether its merchants count as known in any case. */
   readonly isAdmitted: boolean;
+  /** Whether its events are the platform's own. */
+  readonly isPlatform: boolean;
   readonly next: Chunk | null;
 }
 
 /** Takes a body apart; returns the first chunk of each partition. */
-export function chunksOf(body: Body, partitions: number, maxEvents: number, isAdmitted: boolean): Chunk[] {
+export function chunksOf(body: Body, partitions: number, maxEvents: number, isPlatform: boolean): Chunk[] {
   const byPartition = new Map<number, Item[]>();
   for (const [place, event] of body.events.entries()) {
     const item = { place, event, merchantKey: merchantKey(event.tenantId, event.mode, event.merchant) };
@@ -72,7 +74,7 @@ export function chunksOf(body: Body, partitions: number, maxEvents: number, isAd
     else items.push(item);
   }
   return [...byPartition].map(([partition, items]) => {
-    const shared = { body, partition, isAdmitted };
+    const shared = { body, partition, isAdmitted: isPlatform, isPlatform };
     if (items.length <= maxEvents) return { ...shared, items, next: null };
     let next: Chunk | null = null;
     const last = Math.floor((items.length - 1) / maxEvents) * maxEvents;
