@@ -22,6 +22,10 @@ export const ingestSettings = Type.Object({
     "Whether an accepted event is on disk, or in Redis's memory and on disk within a second.",
     "fsync",
   ),
+  INGEST_REDIS_VOUCHED: setting.flag(
+    "Set it to true for a Redis that does not let its settings be read, once you have made sure of them.",
+    false,
+  ),
   INGEST_PARTITIONS: setting.integer("Streams; fixed once they are made.", 16, { minimum: 1, maximum: 256 }),
   INGEST_MAX_MERCHANTS: setting.integer("Merchants a tenant may have.", 100_000, {
     minimum: 1,

@@ -10,6 +10,7 @@ import { processorsReader } from "./insights/read-processors.ts";
 import { insightsStores, startInsights } from "./insights/start-insights.ts";
 import { createInternalServer, createServer } from "./server.ts";
 import { startStreams } from "./streams/start-streams.ts";
+import { openWriter } from "./writer/open-writer.ts";
 
 await runService(
   {
@@ -26,6 +27,10 @@ await runService(
         return connection;
       };
       const streams = { keys: streamKeys("ingest"), partitions: config.INGEST_PARTITIONS };
+      const opened = await openWriter(connect("ingest-writer"), {
+        ...{ keys: streams.keys, settings: config, logger, metrics },
+      });
+      scope.defer("stream writer", () => opened.close());
       const notifier = createInternalClient({
         service: "notifier",
         baseUrl: config.NOTIFIER_SERVICE_URL,
@@ -70,7 +75,7 @@ await runService(
           logger,
           metrics,
         }),
-        readiness: [{ name: "durable_redis", check: () => redis.ping() }, lookedAfter.readiness],
+        readiness: [opened.readiness, lookedAfter.readiness],
       };
     },
   },
