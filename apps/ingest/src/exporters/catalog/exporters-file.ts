@@ -18,7 +18,11 @@ export function readExportersFile(path: string, hasFolder: boolean): FileExporte
   try {
     value = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw problem(`cannot be read as JSON: ${error instanceof Error ? error.message : error}`);
+    // What a parser says of a text may quote a secret from it.
+    const isJson = !(error instanceof SyntaxError);
+    throw problem(
+      isJson ? `cannot be read: ${error instanceof Error ? error.message : error}` : "is not JSON",
+    );
   }
   const exporters = fieldOf(value, "exporters");
   if (typeof exporters !== "object" || exporters === null || Array.isArray(exporters)) {
