@@ -28,7 +28,7 @@ async function start(settings: Readonly<Record<string, string>> = {}) {
   const main = path.join(import.meta.dir, "../../src/main.ts");
   const child = Bun.spawn([process.execPath, "--no-env-file", main], {
     env: {
-      ...{ PATH: process.env.PATH, PORT: `${port}`, INTERNAL_PORT: `${internalPort}`, LOG_LEVEL: "fatal" },
+      ...{ PATH: process.env.PATH, PORT: `${port}`, INTERNAL_PORT: `${internalPort}`, LOG_LEVEL: "silent" },
       ...{ REDIS_URL: pair.cache.url, DURABLE_REDIS_URL: pair.durable.url },
       ...{ INTERNAL_SERVICE_SECRET: "i".repeat(32), ADMIN_TOKEN: "a".repeat(32) },
       ...settings,
@@ -62,10 +62,12 @@ test("ingest refuses to start, with status 78, on a Redis that may lose events",
 
 test("in memory mode it refuses to share the bus's Redis, by one setting or by two", async () => {
   const [status, said] = await ending({ INGEST_DURABILITY: "memory" });
-  expect([status, said.includes("INGEST_REDIS_URL")]).toEqual([78, true]);
+  expect(said).toContain("INGEST_REDIS_URL");
+  expect(status).toBe(78);
   const other = pair.durable.url.replace("127.0.0.1", "localhost");
   const [second, why] = await ending({ INGEST_DURABILITY: "memory", INGEST_REDIS_URL: other });
-  expect([second, why.includes("needs a Redis of its own")]).toEqual([78, true]);
+  expect(why).toContain("needs a Redis of its own");
+  expect(second).toBe(78);
 });
 
 test("it refuses to start with another number of partitions than the streams have", async () => {
