@@ -1,7 +1,8 @@
 import type { HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { Counts } from "./figures/counts.ts";
+import { compact } from "./figures/compact.ts";
+import { addCounts, addFacts, type Counts } from "./figures/counts.ts";
 import { readRecord, writeRecord } from "./figures/counts-text.ts";
 import { readFacts } from "./figures/event-facts.ts";
 import { minuteOf } from "./figures/windows.ts";
@@ -61,10 +62,10 @@ function addUp(deps: CountEntries, entries: readonly StreamEntry[]): Additions {
     const owner = `${entry.tenantId}/${entry.mode}`;
     let counts = owners.get(owner);
     if (counts === undefined) {
-      counts = new Counts();
+      counts = new Map();
       owners.set(owner, counts);
     }
-    counts.add(facts);
+    addFacts(counts, facts);
   }
   deps.counted.inc(entries.length - unread);
   return additions;
@@ -77,9 +78,9 @@ function combine(
 ): MinuteTexts {
   const combined = [...(added ?? [])].map(([owner, addition]) => {
     const text = texts.get(owner);
-    const counts = text === undefined ? addition : readRecord(text).counts;
-    if (text !== undefined) counts.merge(addition);
-    return [owner, writeRecord({ minute, counts })] as const;
+    const counts: Counts = text === undefined ? new Map() : readRecord(text).counts;
+    addCounts(counts, addition);
+    return [owner, writeRecord({ minute, counts: compact(counts) })] as const;
   });
   return { minute, texts: new Map(combined) };
 }

@@ -86,14 +86,10 @@ export type ProcessorsResponse = Static<typeof ProcessorsResponse>;
 /** What was read, with every rate and share worked out. */
 export function toProcessorsResponse(reading: ProcessorsReading): ProcessorsResponse {
   const { window, spans, readAt, countedUntil, degraded } = reading;
-  const names = new Set([
-    ...reading.current.processors.keys(),
-    ...reading.previous.processors.keys(),
-    ...degraded.keys(),
-  ]);
+  const names = new Set([...reading.current.keys(), ...reading.previous.keys(), ...degraded.keys()]);
   const data = [...names].map((name) => {
-    const current = reading.current.processors.get(name) ?? emptyProcessor();
-    const previous = reading.previous.processors.get(name) ?? emptyProcessor();
+    const current = reading.current.get(name) ?? emptyProcessor();
+    const previous = reading.previous.get(name) ?? emptyProcessor();
     return toProcessor(name, current, previous, degraded.get(name)?.since);
   });
   return {

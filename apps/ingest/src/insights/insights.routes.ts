@@ -27,7 +27,7 @@ export const insightsRoutes = (http: Http, deps: InsightsRoutes) =>
         summary: "Failure rate, retries, time-outs and clusters of failures of each processor",
         description:
           "Figures of the events that arrived within the window, for the key's mode, and of the window before. " +
-          "A window ends now and begins at a whole minute (5m, 15m, 1h), ten minutes (6h) or hour (24h). " +
+          "A window ends now and begins at a whole minute (5m, 15m), or at five (1h), 30 (6h) or 120 of them (24h). " +
           "What counts as a failure, and which limits there are: docs/guides/insights.md.",
         responses: { 200: ProcessorsResponse },
       }),

@@ -2,7 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { readHealth } from "./detection/health.ts";
 import type { Degraded } from "./detection/judge.ts";
 import { countsOf } from "./figures/counted-blocks.ts";
-import type { Counts } from "./figures/counts.ts";
+import { addCounts, type Counts } from "./figures/counts.ts";
 import { readRecord } from "./figures/counts-text.ts";
 import {
   blocksIn,
@@ -63,7 +63,7 @@ export async function readProcessors(
     const record = readRecord(text);
     // It came into the records between the two answers.
     if (record.minute <= stored.at) continue;
-    (record.minute >= current.from ? counts.current : counts.previous).merge(record.counts);
+    addCounts(record.minute >= current.from ? counts.current : counts.previous, record.counts);
   }
   return {
     window,

@@ -2,8 +2,9 @@ import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { type Health, isWell, judgeOwner, readHealth, writeHealth } from "./detection/health.ts";
 import type { Thresholds } from "./detection/judge.ts";
 import type { Owner } from "./detection/processor-message.ts";
+import { compact } from "./figures/compact.ts";
 import { countsOf } from "./figures/counted-blocks.ts";
-import { Counts } from "./figures/counts.ts";
+import { addCounts, type Counts } from "./figures/counts.ts";
 import { readRecord, writeRecord } from "./figures/counts-text.ts";
 import { blockOf, blocksIn, judgedLevels, judgedSpans, levels, minuteOf, slotOf } from "./figures/windows.ts";
 import type { PartitionMinutes } from "./partition-minutes.store.ts";
@@ -39,17 +40,24 @@ export async function rollMinutes(deps: RollMinutes, signal: AbortSignal): Promi
   while (from < over && !signal.aborted) {
     const to = Math.min(from + minutesAtOnce, over);
     const minutes = Array.from({ length: to - from }, (_, index) => from + index);
-    for (const [index, owners] of (await deps.minutes.owners(minutes)).entries()) {
+    let watched = new Set(await deps.figures.watched());
+    for (const [index, arrived] of (await deps.minutes.owners(minutes)).entries()) {
       if (signal.aborted) return;
-      await rollMinute(deps, from + index, owners);
+      if (arrived.size + watched.size === 0) continue;
+      await rollMinute(deps, from + index, arrived, watched);
+      watched = new Set(await deps.figures.watched());
     }
     await deps.figures.advance(to);
     from = to;
   }
 }
 
-async function rollMinute(deps: RollMinutes, minute: number, arrived: ReadonlySet<string>): Promise<void> {
-  const watched = new Set(await deps.figures.watched());
+async function rollMinute(
+  deps: RollMinutes,
+  minute: number,
+  arrived: ReadonlySet<string>,
+  watched: ReadonlySet<string>,
+): Promise<void> {
   const owners = [...new Set([...arrived, ...watched])];
   for (let at = 0; at < owners.length; at += ownersAtOnce) {
     const chunk = owners.slice(at, at + ownersAtOnce);
@@ -58,7 +66,6 @@ async function rollMinute(deps: RollMinutes, minute: number, arrived: ReadonlySe
       chunk.map((owner) => rollOwner(deps, owner, minute, texts.get(owner) ?? [], watched.has(owner))),
     );
   }
-  if (arrived.size === 0) return;
   await deps.figures.advance(minute + 1);
   await deps.minutes.retire(minute);
 }
@@ -119,7 +126,7 @@ function neededFields(minute: number): string[] {
 function judgedCounts(stored: StoredFigures, minute: number, arrived: Counts) {
   const spans = judgedSpans(minute);
   const window = countsOf(stored.records, judgedLevels.window, blocksIn(judgedLevels.window, spans.window));
-  window.merge(arrived);
+  addCounts(window, arrived);
   const baseline = countsOf(
     stored.records,
     judgedLevels.baseline,
@@ -128,21 +135,21 @@ function judgedCounts(stored: StoredFigures, minute: number, arrived: Counts) {
   return { window, baseline };
 }
 
-/** The records of a minute, the ten minutes and the hour that it belongs to, with what arrived in it. */
+/** The records of a minute and of the longer spans that it belongs to, with what arrived in it. */
 function addedRecords(stored: StoredFigures, minute: number, arrived: Counts): Map<string, string> {
   return new Map(
     levels.map((level) => {
       const block = blockOf(level, minute);
       const counts = countsOf(stored.records, level, level.minutes === 1 ? [] : [block]);
-      counts.merge(arrived);
-      return [slotOf(level, block), writeRecord({ minute: block, counts })];
+      addCounts(counts, arrived);
+      return [slotOf(level, block), writeRecord({ minute: block, counts: compact(counts) })];
     }),
   );
 }
 
 function mergeTexts(texts: readonly string[]): Counts {
-  const counts = new Counts();
-  for (const text of texts) counts.merge(readRecord(text).counts);
+  const counts: Counts = new Map();
+  for (const text of texts) addCounts(counts, readRecord(text).counts);
   return counts;
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
-import { limits, otherName } from "../../src/insights/figures/counts.ts";
+import { limits, otherName } from "../../src/insights/figures/compact.ts";
 import { toProcessorsResponse } from "../../src/insights/insights.contract.ts";
 import { readProcessors } from "../../src/insights/read-processors.ts";
 import { type Arrival, exhaust, InsightSpace, newTenant } from "./insight-space.ts";
@@ -19,7 +19,7 @@ afterEach(async () => {
 
 const minuteMs = 60_000;
 const distinct = 100_000;
-/** A minute's record is at most so large, and a tenant has at most 264 of them; see docs/guides/insights.md. */
+/** A record is at most so large, and a tenant has at most 112 of them in a mode; see docs/guides/insights.md. */
 const mostRecordBytes = 40_000;
 
 const long = (prefix: string, at: number) => prefix.repeat(60) + at;
@@ -72,9 +72,9 @@ test("a tenant with 100,000 names of everything takes bounded memory, and no oth
   });
 
   const own = await space.redis.memory("USAGE", space.keys.insights(flood, "live"), "SAMPLES", 0);
-  // Two minutes, and the ten minutes and the hour that each belongs to.
-  expect(own ?? 0).toBeLessThan(6 * mostRecordBytes);
-  expect(await space.bytes()).toBeLessThan((6 + 2 * partitions) * mostRecordBytes + 50_000);
+  // Two minutes, and the three longer spans that each belongs to.
+  expect(own ?? 0).toBeLessThan(8 * mostRecordBytes);
+  expect(await space.bytes()).toBeLessThan((8 + 2 * partitions) * mostRecordBytes + 50_000);
 
   const floodAnswer = toProcessorsResponse(
     await readProcessors(space.stores, { tenantId: flood, mode: "live" }, "15m"),

@@ -37,7 +37,7 @@ test("on a Redis Cluster of three masters events are counted and trouble is told
     for (const [index, tenantId] of tenants.entries()) {
       for (const window of ["15m", "24h"] as const) {
         const reading = await readProcessors(space.stores, { tenantId, mode: "live" }, window);
-        const found = reading.current.processors.get("stripe");
+        const found = reading.current.get("stripe");
         expect([found?.events, found?.failures]).toEqual([300, index === 0 ? 300 : 30]);
       }
     }

@@ -147,6 +147,6 @@ test("a minute that is brought together between two of a reader's questions is p
   for (const window of windowNames) {
     const stores = { minutes, figures: { ...figures, rolled: before } };
     const reading = await readProcessors(stores, { tenantId, mode: "live" }, window);
-    expect(reading.current.processors.get("stripe")?.events).toBe(20);
+    expect(reading.current.get("stripe")?.events).toBe(20);
   }
 }, 20_000);

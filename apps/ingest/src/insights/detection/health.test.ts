@@ -3,7 +3,7 @@ import { isId } from "@payflow/contracts/ids.ts";
 import { HandedMessage } from "@payflow/contracts/internal-notifier.ts";
 import { processorWebhookSchema } from "@payflow/contracts/processor-events.ts";
 import { Value } from "@sinclair/typebox/value";
-import { Counts } from "../figures/counts.ts";
+import { addFacts, type Counts } from "../figures/counts.ts";
 import { minuteText } from "../figures/windows.ts";
 import {
   type Health,
@@ -22,10 +22,10 @@ const minute = 29_000_000;
 
 /** Counts of processors, each with its successes and failures. */
 function counts(processors: Record<string, readonly [succeeded: number, failed: number]>): Counts {
-  const made = new Counts();
+  const made: Counts = new Map();
   for (const [processor, [succeeded, failed]] of Object.entries(processors)) {
     for (let at = 0; at < succeeded + failed; at += 1) {
-      made.add({
+      addFacts(made, {
         processor,
         outcome: at < succeeded ? "succeeded" : "failed",
         isTimeout: false,

@@ -1,5 +1,6 @@
 import type { HandedMessage } from "@payflow/contracts/internal-notifier.ts";
-import { type Counts, otherName } from "../figures/counts.ts";
+import { otherName } from "../figures/compact.ts";
+import type { Counts } from "../figures/counts.ts";
 import { judgedSpans } from "../figures/windows.ts";
 import { type Degraded, judge, type Sample, type Thresholds } from "./judge.ts";
 import { degradedMessage, type Owner, recoveredMessage } from "./processor-message.ts";
@@ -40,14 +41,14 @@ export function judgeOwner(
   const degraded = new Map(health.degraded);
   const pending = [...health.pending];
   // What shares a name for want of room is no processor.
-  const names = new Set([...counts.window.processors.keys(), ...health.degraded.keys()]);
+  const names = new Set([...counts.window.keys(), ...health.degraded.keys()]);
   names.delete(otherName);
   for (const processor of names) {
     const now = sampleOf(counts.window, processor);
     const state = health.degraded.get(processor);
     const verdict = judge(state, now, sampleOf(counts.baseline, processor), thresholds, window.to);
     if (verdict.kind === "degraded") {
-      const found = counts.window.processors.get(processor);
+      const found = counts.window.get(processor);
       if (found === undefined || degraded.size >= mostDegraded) continue;
       degraded.set(processor, verdict.state);
       pending.push(degradedMessage({ owner, processor, window, now, state: verdict.state }, found));
@@ -60,7 +61,7 @@ export function judgeOwner(
 }
 
 function sampleOf(counts: Counts, processor: string): Sample {
-  const found = counts.processors.get(processor);
+  const found = counts.get(processor);
   return {
     outcomes: found === undefined ? 0 : found.failures + found.successes,
     failures: found?.failures ?? 0,

@@ -1,4 +1,4 @@
-import { Counts } from "./counts.ts";
+import { addCounts, type Counts } from "./counts.ts";
 import { readRecord } from "./counts-text.ts";
 import { type Level, slotOf } from "./windows.ts";
 
@@ -8,12 +8,12 @@ export function countsOf(
   level: Level,
   blocks: readonly number[],
 ): Counts {
-  const counts = new Counts();
+  const counts: Counts = new Map();
   for (const block of blocks) {
     const text = records.get(slotOf(level, block));
     if (text === undefined) continue;
     const record = readRecord(text);
-    if (record.minute === block) counts.merge(record.counts);
+    if (record.minute === block) addCounts(counts, record.counts);
   }
   return counts;
 }

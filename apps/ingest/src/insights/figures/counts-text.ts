@@ -1,5 +1,5 @@
 import {
-  Counts,
+  type Counts,
   clusterName,
   clusterParts,
   dimensions,
@@ -31,7 +31,7 @@ export function writeRecord({ minute, counts }: CountsRecord): string {
     places.set(name, known);
     return known;
   };
-  const processors = [...counts.processors].map(
+  const processors = [...counts].map(
     ([name, processor]): StoredProcessor => [
       place(name),
       totalNames.map((total) => processor[total]),
@@ -53,7 +53,7 @@ export function readRecord(text: string): CountsRecord {
   // Nobody but this file writes records.
   const [minute, names, processors] = JSON.parse(text) as Stored;
   const nameAt = (at: number | undefined) => names[at ?? -1] ?? "";
-  const counts = new Counts();
+  const counts: Counts = new Map();
   for (const [name, totals, ...lists] of processors) {
     const processor = emptyProcessor();
     totalNames.forEach((total, at) => {
@@ -62,7 +62,7 @@ export function readRecord(text: string): CountsRecord {
     lists.forEach((list, at) => {
       readCells(processor, dimensions[at], list, nameAt);
     });
-    counts.restore(nameAt(name), processor);
+    counts.set(nameAt(name), processor);
   }
   return { minute, counts };
 }

@@ -29,14 +29,14 @@ test("no two records that a window and the one before are made of share a field"
   );
 });
 
-test("what is usual is a whole hour that ended before what is judged began, within fifteen minutes of now", () => {
+test("what is usual is a whole hour that ended before what is judged began, within ten minutes of now", () => {
   fc.assert(
     fc.property(minutes, (minute) => {
       const { window, baseline } = judgedSpans(minute);
       expect(window).toEqual({ from: minute - 4, to: minute + 1 });
       expect(baseline.to - baseline.from).toBe(60);
       expect(baseline.to).toBeLessThanOrEqual(window.from);
-      expect(baseline.to).toBeGreaterThan(window.from - 10);
+      expect(baseline.to).toBeGreaterThan(window.from - 5);
       expect(baseline.to % levels[1].minutes).toBe(0);
     }),
   );

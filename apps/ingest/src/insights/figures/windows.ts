@@ -1,20 +1,24 @@
-/** What was counted is kept in records of a minute, ten minutes and an hour, each as long as it is read. */
+/**
+ * What was counted is kept in records of a minute, five minutes, half an hour and two hours, each as long as
+ * it is read.
+ */
 export const levels = [
-  { minutes: 1, slots: 128 },
-  { minutes: 10, slots: 80 },
-  { minutes: 60, slots: 56 },
+  { minutes: 1, slots: 32 },
+  { minutes: 5, slots: 28 },
+  { minutes: 30, slots: 26 },
+  { minutes: 120, slots: 26 },
 ] as const;
 export type Level = (typeof levels)[number];
 
-const [byMinute, byTenMinutes, byHour] = levels;
+const [byMinute, byFive, byHalfHour, byTwoHours] = levels;
 
-/** The windows that can be asked for, and the records of which each is made. */
+/** The windows that can be asked for, and the records of which each is made: fifteen at most. */
 export const windows = {
   "5m": { minutes: 5, level: byMinute },
   "15m": { minutes: 15, level: byMinute },
-  "1h": { minutes: 60, level: byMinute },
-  "6h": { minutes: 360, level: byTenMinutes },
-  "24h": { minutes: 1_440, level: byHour },
+  "1h": { minutes: 60, level: byFive },
+  "6h": { minutes: 360, level: byHalfHour },
+  "24h": { minutes: 1_440, level: byTwoHours },
 } as const;
 
 export type WindowName = keyof typeof windows;
@@ -62,8 +66,8 @@ export function slotOf(level: Level, block: number): string {
  */
 export function judgedSpans(minute: number): { window: Span; baseline: Span } {
   const window = { from: minute + 1 - judgedMinutes, to: minute + 1 };
-  // Whole records of ten minutes, so that six texts are read in the place of sixty.
-  const to = blockOf(byTenMinutes, window.from);
+  // Whole records of five minutes, so that twelve texts are read in the place of sixty.
+  const to = blockOf(byFive, window.from);
   return { window, baseline: { from: to - baselineMinutes, to } };
 }
 
@@ -71,7 +75,7 @@ const judgedMinutes = 5;
 const baselineMinutes = 60;
 
 /** The records of the spans of `judgedSpans`. */
-export const judgedLevels = { window: byMinute, baseline: byTenMinutes } as const;
+export const judgedLevels = { window: byMinute, baseline: byFive } as const;
 
 const minuteMs = 60_000;
 
