@@ -4,11 +4,12 @@ import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectStreams } from "@payflow/service-kit/streams/connect.ts";
 import { streamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { ingestSettings } from "./config.ts";
+import { openTaking } from "./dependencies.ts";
 import { openCatalog } from "./exporters/catalog/catalog.ts";
 import { startExporters } from "./exporters/running/run-exporters.ts";
 import { processorsReader } from "./insights/read-processors.ts";
 import { insightsStores, startInsights } from "./insights/start-insights.ts";
-import { createInternalServer, createServer } from "./server.ts";
+import { createEventDoor, createInternalServer, createServer } from "./server.ts";
 import { startStreams } from "./streams/start-streams.ts";
 import { openWriter } from "./writer/open-writer.ts";
 
@@ -40,12 +41,20 @@ await runService(
         ...{ ...streams, redis: connect("ingest-upkeep"), logger, metrics },
         isShared: config.EVENT_BUS === "redis" && streamsUrl === config.DURABLE_REDIS_URL,
         retentionSeconds: config.INGEST_RETENTION_SECONDS,
+        queued: () => opened.writer.openEvents,
         secret: config.INTERNAL_SERVICE_SECRET,
       });
       scope.defer("streams upkeep", () => lookedAfter.stop());
       const { registry } = lookedAfter;
       const catalog = openCatalog({ ...streams, redis, registry, settings: config, logger });
       const insights = insightsStores({ ...streams, redis: connect("ingest-insights") });
+      const taking =
+        config.INGEST_ROLE === "exporter"
+          ? null
+          : await openTaking({
+              ...{ config, access, redis, logger, metrics, scope, keys: streams.keys },
+              ...{ writer: opened.writer, pressure: lookedAfter.pressure },
+            });
       if (config.INGEST_ROLE !== "api") {
         const counting = await startInsights({
           ...{ ...streams, ...insights, logger, metrics, redis: connect("ingest-insights-group") },
@@ -59,18 +68,19 @@ await runService(
         });
         scope.defer("exporters", () => exporters.stop());
       }
+      const { authenticator, rateLimiter } = access;
+      const parts = { authenticator, rateLimiter, adminToken: config.ADMIN_TOKEN, logger, metrics };
       return {
         publicApp: createServer({
+          ...parts,
+          taking: taking?.routes ?? null,
           readProcessors: processorsReader(insights),
           exporting: catalog.routes,
           reading: lookedAfter,
-          authenticator: access.authenticator,
-          rateLimiter: access.rateLimiter,
-          adminToken: config.ADMIN_TOKEN,
-          logger,
-          metrics,
         }),
+        ...(taking === null ? {} : { door: createEventDoor(taking.routes, parts) }),
         internalApp: createInternalServer({
+          bus: taking?.bus ?? null,
           internalSecret: config.INTERNAL_SERVICE_SECRET,
           logger,
           metrics,

@@ -54,7 +54,12 @@ export class StoreClock {
   }
 
   now(): Date {
-    return new Date(Math.floor(performance.now() + this.#offsetMs));
+    return new Date(this.nowMs());
+  }
+
+  /** The same in whole milliseconds since 1970. */
+  nowMs(): number {
+    return Math.floor(performance.now() + this.#offsetMs);
   }
 }
 
