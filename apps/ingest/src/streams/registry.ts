@@ -35,7 +35,7 @@ export function openRegistry(redis: StreamsRedis, keys: StreamKeys, partitions: 
   return createRegistry(createRegistryStore(redis, keys, partitions));
 }
 
-export function createRegistry(store: RegistryStore): GroupRegistry {
+function createRegistry(store: RegistryStore): GroupRegistry {
   async function change(group: string, next: (place: GroupPlace | null) => GroupPlace | null): Promise<void> {
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const { text, place } = await store.place(group);

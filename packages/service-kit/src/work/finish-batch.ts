@@ -64,15 +64,15 @@ const defaultBackoff: Backoff = { firstMs: 100, maxMs: 2_000 };
 export async function finishBatch<I extends Item>(work: BatchWork<I>): Promise<number> {
   const open = new Set(work.items);
   let known: ReadonlyMap<string, Failure> | null = null;
-  for (let failed = 0, passing = 0; open.size > 0 && !work.signal.aborted; ) {
+  for (let passing = 0; open.size > 0 && !work.signal.aborted; ) {
     try {
       known ??= await leaveOutBuried(work, open);
       const culprits = await bisect(work, open, [...open]);
       passing = 0;
       if (culprits.size === 0) continue;
       known = await settleCulprits(work, open, culprits, known);
-      failed += 1;
-      if (open.size > 0) await pause(backoffMs(work.backoff ?? defaultBackoff, failed), work.signal);
+      const tries = triesOf([...culprits.keys()], open, known);
+      if (tries > 0) await pause(backoffMs(work.backoff ?? defaultBackoff, tries), work.signal);
     } catch (error) {
       if (error instanceof LeaseLost) throw error;
       // Whatever handlers throw has been told apart by `bisect`; what arrives here passes by itself.
@@ -83,6 +83,16 @@ export async function finishBatch<I extends Item>(work: BatchWork<I>): Promise<n
   }
   const firstOpen = work.items.findIndex((item) => open.has(item));
   return firstOpen === -1 ? work.items.length : firstOpen;
+}
+
+/** The most tries that one of the culprits had which has more to come; 0 when all were buried. */
+function triesOf<I extends Item>(
+  culprits: readonly I[],
+  open: ReadonlySet<I>,
+  known: ReadonlyMap<string, Failure>,
+): number {
+  const tries = culprits.filter((item) => open.has(item)).map((item) => known.get(item.position)?.tries ?? 0);
+  return Math.max(0, ...tries);
 }
 
 async function leaveOutBuried<I extends Item>(

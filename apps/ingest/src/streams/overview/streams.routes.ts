@@ -20,7 +20,8 @@ export const streamsRoutes = (http: Http, deps: StreamsRoutes) =>
     .routes("streams")
     .get(
       "/v1/streams",
-      ({ caller }) =>
+      // Without `async` Elysia takes it for a handler that answers at once, and leaves its failures alone.
+      async ({ caller }) =>
         caller.kind === "admin" ? readAllStreams(deps) : readTenantStreams(deps, caller.tenant),
       {
         access: "events:read or admin",
