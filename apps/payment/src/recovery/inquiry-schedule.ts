@@ -17,8 +17,8 @@ export function nextInquiryMs(schedule: InquirySchedule, inquiries: number, rand
   return backoffMs(backoff, Math.max(1, inquiries), random);
 }
 
-/** What a lease has beyond the deadlines it covers: for the database, and for a busy process. */
-const leaseSlackMs = 3_000;
+/** What a lease has beyond the times it covers: for our own statements, and for a busy process. */
+const leaseSlackMs = 2_000;
 
 /** How long a process holds what a request made: a score and a call to the processor must fit in. */
 export function firstLease(config: { readonly FRAUD_TIMEOUT_MS: number }, call: CallTime): number {
