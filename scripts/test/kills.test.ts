@@ -82,7 +82,7 @@ test("kill -9 of any app, again and again under load, loses, doubles and invents
   }
   await traffic.stop();
   expect(traffic.unexpected).toEqual([]);
-  expect(traffic.acknowledged.length).toBeGreaterThan(20 * killsPerApp);
+  expect(traffic.acknowledged.length).toBeGreaterThan(5 * killsPerApp);
   await truth.settled(120_000);
   await truth.addsUp();
 

@@ -75,7 +75,7 @@ test("the logs of every process are there to be searched, and a planted secret i
       .sort(),
   ).toEqual(
     [
-      ...["fraud-1.log", "ledger-1.log", "notifier-1.log", "payment-1.log", "tenant-1.log"],
+      ...["fraud-1.log", "ingest-1.log", "ledger-1.log", "notifier-1.log", "payment-1.log", "tenant-1.log"],
       ...["postgres.log", "redis-cache.log", "redis-durable.log"],
     ].sort(),
   );
