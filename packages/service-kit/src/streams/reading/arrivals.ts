@@ -25,7 +25,10 @@ export class ArrivalWatch {
   readonly #waiting = new Map<number, Waiting>();
   readonly #wakeup = new Wakeup();
   #clientId: number | null = null;
+  /** Counts the calls; the one under way while `#isBlocked`. */
+  #calls = 0;
   #isBlocked = false;
+  #interrupted = 0;
   #isClosed = false;
 
   constructor(redis: Redis, keys: StreamKeys, maxBatch: number) {
@@ -57,7 +60,7 @@ export class ArrivalWatch {
       this.#waiting.set(partition, waiting);
       signal.addEventListener("abort", end, { once: true });
       this.#wakeup.give();
-      this.#interrupt();
+      void this.#interrupt();
     });
   }
 
@@ -74,11 +77,19 @@ export class ArrivalWatch {
     waiting?.resolve(entries);
   }
 
-  /** Ends the blocked call, so that the next one waits for the newcomer too. */
-  #interrupt(): void {
-    if (!this.#isBlocked || this.#clientId === null) return;
-    this.#isBlocked = false;
-    this.#redis.client("UNBLOCK", this.#clientId).catch(() => {});
+  /**
+   * Ends the blocked call, so that the next one waits for the newcomer too. Redis may hear of this before it
+   * has heard of the call, which comes by another connection: then there was nothing to end yet.
+   */
+  async #interrupt(): Promise<void> {
+    const call = this.#calls;
+    if (this.#interrupted === call) return;
+    this.#interrupted = call;
+    while (this.#isBlocked && this.#calls === call && this.#clientId !== null) {
+      const ended = await this.#redis.client("UNBLOCK", this.#clientId).catch(() => 1);
+      if (ended === 1) return;
+      await pause(2);
+    }
   }
 
   async #run(): Promise<void> {
@@ -102,6 +113,7 @@ export class ArrivalWatch {
   async #block(): Promise<void> {
     const asked = [...this.#waiting.values()].map((waiting) => waiting.request);
     const startedAt = performance.now();
+    this.#calls += 1;
     this.#isBlocked = true;
     const reply = await this.#blocking.xread(
       ...(["COUNT", Math.min(this.#maxBatch, 100), "BLOCK", blockMs, "STREAMS"] as const),
