@@ -38,6 +38,7 @@ export function countEntries(deps: CountEntries, partition: HeldPartition): Pick
       const minutes = stored.minutes.map((minute) => combine(minute, additions.get(minute.minute)));
       const to = fresh.length === 0 ? from : last.id;
       await deps.counts.store(partition, from, to, minutes, entries);
+      deps.counted.inc(fresh.length);
       position = to;
     },
   };
@@ -45,14 +46,10 @@ export function countEntries(deps: CountEntries, partition: HeldPartition): Pick
 
 function addUp(deps: CountEntries, entries: readonly StreamEntry[]): Additions {
   const additions: Additions = new Map();
-  let unread = 0;
   for (const entry of entries) {
     const arrivedAtMs = arrivalMs(entry.id);
     const facts = readFacts(entry.event, arrivedAtMs, deps.lateMs);
-    if (facts === null) {
-      unread += 1;
-      continue;
-    }
+    if (facts === null) continue;
     const minute = minuteOf(arrivedAtMs);
     let owners = additions.get(minute);
     if (owners === undefined) {
@@ -67,7 +64,6 @@ function addUp(deps: CountEntries, entries: readonly StreamEntry[]): Additions {
     }
     addFacts(counts, facts);
   }
-  deps.counted.inc(entries.length - unread);
   return additions;
 }
 
