@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Mode } from "@payflow/contracts/access.ts";
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -27,7 +27,7 @@ export function apiKeyMode(key: string): Mode | null {
 
 /** The SHA-256 of a key in hex: the only form in which a key is cached or asked about. */
 export function hashApiKey(key: string): string {
-  return createHash("sha256").update(key).digest("hex");
+  return Bun.CryptoHasher.hash("sha256", key, "hex");
 }
 
 /** What may be shown of a key for people to tell it from others: its first 13 and last 4 characters. */

@@ -1,6 +1,7 @@
 import { leaseFunctions } from "../store/redis-lease.ts";
 import { fieldFunction } from "../store/redis-lua.ts";
 import type { StreamsRedis } from "./connect.ts";
+import type { RawEntry } from "./entry.ts";
 
 /*
  * Redis runs a script as one step. All keys of one call lie in one slot of a Redis Cluster. `allow-oom` lets
@@ -71,11 +72,27 @@ const resume = `#!lua flags=allow-oom
   return {'0-0', gone}`;
 
 /**
+ * Keys: lease, stream. Arguments: member, fence, group, consumer, idle in ms, entries at most. Takes over what
+ * other programs have taken from the group by XREADGROUP and left pending for so long; returns these entries.
+ * Where nothing is pending, which is the rule, it changes nothing.
+ */
+const claim = `#!lua flags=allow-oom
+  ${leaseFunctions}
+  local fence, _, holder = readLease(redis.call('GET', KEYS[1]))
+  if holder ~= ARGV[1] or fence ~= tonumber(ARGV[2]) then return {} end
+  local pending = redis.pcall('XPENDING', KEYS[2], ARGV[3])
+  if pending.err or pending[1] == 0 then return {} end
+  local claimed = redis.call(
+    'XAUTOCLAIM', KEYS[2], ARGV[3], ARGV[4], ARGV[5], '0-0', 'COUNT', ARGV[6]
+  )
+  return claimed[2]`;
+
+/**
  * A step under a lease. Keys: lease, stream, exported, failures, ahead, then those of the body. Arguments:
  * member, fence, and the length of what follows of the acknowledgement, which is empty or: group, number of
- * the step, position or nothing, entries read or nothing, and three lists with their lengths in front:
- * entries the position has passed, entries done ahead, entries whose failures are forgotten, and a tenant and
- * mode with a count each. Then the arguments of the body.
+ * the step, position or nothing, entries read or nothing, and four lists with their lengths in front:
+ * entries the position has passed, entries done ahead, entries whose failures are forgotten and claimed
+ * entries, and a tenant and mode with a count each. Then the arguments of the body.
  *
  * Returns a list: 0 once the lease is another's or the group is gone, 1 when the step had been done before,
  * 2 and the body's answer otherwise. The body comes first: what it fails to do is not acknowledged.
@@ -117,6 +134,7 @@ const fenced = (body: string) => `#!lua flags=allow-oom
     redis.call('HSET', KEYS[5], unpack(pairs))
   end)
   list(function(from, to) redis.call('HDEL', KEYS[4], unpack(ARGV, from, to)) end)
+  list(function(from, to) redis.call('XACK', KEYS[2], group, unpack(ARGV, from, to)) end)
   for i = at, last - 1, 2 do redis.call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end
   redis.call('HSET', KEYS[5], 'step', number)
   return {2, answer}`;
@@ -127,13 +145,14 @@ interface StreamScripts {
   streamsHold(keyCount: number, ...args: (string | number)[]): Promise<number[]>;
   streamsRelease(keyCount: number, ...args: (string | number)[]): Promise<number>;
   streamsResume(keyCount: number, ...args: (string | number)[]): Promise<[string, number]>;
+  streamsClaim(keyCount: number, ...args: (string | number)[]): Promise<RawEntry[]>;
 }
 
 export type ScriptedStreams = StreamsRedis & StreamScripts;
 
 /** Teaches a connection the scripts of groups. */
 export function withStreamScripts(redis: StreamsRedis): ScriptedStreams {
-  const scripts = { join, hold, release, resume };
+  const scripts = { join, hold, release, resume, claim };
   for (const [name, lua] of Object.entries(scripts)) {
     redis.defineCommand(`streams${name.slice(0, 1).toUpperCase()}${name.slice(1)}`, { lua });
   }

@@ -253,6 +253,27 @@ onBoth((test) => {
     );
   });
 
+  test("what another program took from the group and left pending is taken over by the lease's holder", async (space) => {
+    const { keys, redis } = space;
+    await space.appendRounds(["a"], 5);
+    const stream = space.streamOf("a");
+    await redis.xgroup("CREATE", stream, "exporter", "0");
+    await redis.xreadgroup("GROUP", "exporter", "somebody", "COUNT", 3, "STREAMS", stream, ">");
+    const ids = (await redis.xrange(stream, "-", "+")).map(([id]) => id);
+    await redis.xack(stream, "exporter", ids[0] ?? "");
+    // As if it had been left a minute ago.
+    for (const id of ids.slice(1, 3)) {
+      await redis.xclaim(stream, "exporter", "somebody", 0, id, "IDLE", 60_000, "JUSTID");
+    }
+    expect(await lagOf(space)).toMatchObject({ events: 4 });
+    const { entries } = await space.record();
+    await eventually(async () => (await lagOf(space)).events === 0);
+    expect(entries.map((entry) => entry.sequence)).toEqual([2, 3, 4, 5]);
+    expect(await redis.xpending(stream, "exporter")).toEqual([0, null, null, null]);
+    expect(await exported(space)).toBe(4);
+    expect(await redis.exists(keys.failures(0, "exporter"))).toBe(0);
+  });
+
   test("a group that vanished is made anew and begins at the oldest entry", async (space) => {
     const { entries } = await space.record();
     await space.appendRounds(["a"], 2);

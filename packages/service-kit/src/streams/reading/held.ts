@@ -26,6 +26,8 @@ export interface Held extends Omit<HeldOptions, "logger"> {
   readonly logger: Logger;
   readonly window: Window;
   readonly known: Map<string, EntryFailure>;
+  /** Entries that were taken over from other programs, and are not done. */
+  readonly claimed: Set<string>;
   readonly signal: AbortSignal;
   /** Tells the reader that there may be room again, or that the lease is lost. */
   readonly onProgress: () => void;
@@ -115,15 +117,17 @@ export class RedisPartition implements HeldPartition {
     done: DoneEntries | undefined,
     canRepeat: boolean,
   ): Promise<unknown> {
-    const { redis, keys, group, member, number, fence, window, known, metrics } = this.#held;
+    const { redis, keys, group, member, number, fence, window, known, claimed, metrics } = this.#held;
     const ids = done?.entries.map((entry) => entry.id) ?? [];
     const progress = window.plan(ids);
     const forgotten = known.size === 0 ? [] : ids.filter((id) => known.has(id));
+    const taken = claimed.size === 0 ? [] : ids.filter((id) => claimed.has(id));
     const values: (string | number)[] = [];
     if (done !== undefined) {
       values.push(group, this.#held.nextStep(), progress.hasMoved ? progress.position : "");
       values.push(progress.entriesRead ?? "");
-      for (const list of [progress.passed, progress.ahead, forgotten]) values.push(list.length, ...list);
+      for (const list of [progress.passed, progress.ahead, forgotten, taken])
+        values.push(list.length, ...list);
       if (done.isExported) values.push(...countByOwner(done.entries));
     }
     const stepKeys = [
@@ -140,6 +144,7 @@ export class RedisPartition implements HeldPartition {
     if (done !== undefined) {
       window.apply(progress);
       for (const id of forgotten) known.delete(id);
+      for (const id of taken) claimed.delete(id);
       if (ids.length > 0) metrics.acknowledged.inc({ group }, ids.length);
       this.#held.onProgress();
     }

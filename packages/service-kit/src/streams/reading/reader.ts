@@ -18,6 +18,9 @@ export interface ReaderOptions extends HeldOptions {
   readonly nextStep: () => number;
 }
 
+/** Entries that other programs took from the group's stream and left for so long are taken over. */
+const idleMs = 30_000;
+
 const failedBackoff = { firstMs: 200, maxMs: 5_000 };
 
 /**
@@ -93,23 +96,30 @@ export class PartitionReader {
       { position, entriesRead: entriesRead < 0 ? null : entriesRead },
       ahead.filter((field) => field !== "step"),
     );
+    const claimed = new Set<string>();
     const held = new RedisPartition({
       ...this.#options,
       window,
+      claimed,
       // Only `recordFailure` writes the hash.
       known: new Map(Object.entries(failures).map(([id, text]) => [id, JSON.parse(text) as EntryFailure])),
       signal: this.#stopping.signal,
       onProgress: () => this.#progress.give(),
       onLost: () => this.end("lost"),
     });
-    return { held, window };
+    return { held, window, claimed };
   }
 
-  async #feed(consumer: PartitionConsumer, { held, window }: Resumed): Promise<void> {
+  async #feed(consumer: PartitionConsumer, resumed: Resumed): Promise<void> {
+    const { held, window } = resumed;
     const { maxBatch, maxPending, lingerMs } = this.#options;
     const ticks = new Ticks(consumer, this.#options.tickMs);
-    while (!this.isEnding) {
+    for (let claimAt = 0; !this.isEnding; ) {
       const startedAt = performance.now();
+      if (startedAt >= claimAt) {
+        claimAt = startedAt + idleMs;
+        await this.#takeOver(consumer, resumed);
+      }
       const progress = this.#progress.take();
       const room = Math.min(maxBatch, maxPending - window.size);
       if (room <= 0) {
@@ -126,15 +136,39 @@ export class PartitionReader {
     }
   }
 
+  /** Gives the consumer what nobody else will finish. It is older than what comes next, but may be late. */
+  async #takeOver(consumer: PartitionConsumer, { held, claimed }: Resumed): Promise<void> {
+    const { redis, keys, group, number, member, fence, maxBatch } = this.#options;
+    while (!this.isEnding && claimed.size === 0) {
+      const raw = await this.#whileRedisIsThere(() =>
+        redis.streamsClaim(
+          ...([2, keys.lease(number, group), keys.events(number)] as const),
+          ...[member, fence, group, "reader", idleMs, maxBatch],
+        ),
+      );
+      if (raw.length === 0) return;
+      for (const [id] of raw) claimed.add(id);
+      const entries = raw.map((one) => ({ entry: toStreamEntry(number, one), isMine: isFor(group, one) }));
+      const mine = entries.filter((one) => one.isMine).map((one) => one.entry);
+      if (mine.length > 0) await consumer.take(mine);
+      const others = entries.filter((one) => !one.isMine).map((one) => one.entry);
+      if (others.length > 0) await held.step("", [], [], { entries: others, isExported: false });
+    }
+  }
+
   async #read(after: string, count: number): Promise<readonly RawEntry[]> {
     const { fetch, number } = this.#options;
     const { signal } = this.#stopping;
+    return this.#whileRedisIsThere(() => fetch.read({ partition: number, after, count, signal }));
+  }
+
+  /** What the consumer holds is as good as before while Redis is away: it waits, and is not opened anew. */
+  async #whileRedisIsThere(read: () => Promise<readonly RawEntry[]>): Promise<readonly RawEntry[]> {
     try {
-      return await fetch.read({ partition: number, after, count, signal });
+      return await read();
     } catch (error) {
       if (!isRedisOutage(error)) throw error;
-      // What the consumer holds is as good as before: it waits for Redis, and is not opened anew.
-      await pause(200, signal);
+      await pause(200, this.#stopping.signal);
       return [];
     }
   }
@@ -143,10 +177,7 @@ export class PartitionReader {
     const { group, number } = this.#options;
     const entries: StreamEntry[] = [];
     for (const one of raw) {
-      const target = targetOf(one);
-      if (window.admit(one[0], target !== undefined && target !== group)) {
-        entries.push(toStreamEntry(number, one));
-      }
+      if (window.admit(one[0], !isFor(group, one))) entries.push(toStreamEntry(number, one));
     }
     return entries;
   }
@@ -159,9 +190,16 @@ export class PartitionReader {
   }
 }
 
+/** Whether an entry is for a group: a redriven one is for the one that failed it alone. */
+function isFor(group: string, entry: RawEntry): boolean {
+  const target = targetOf(entry);
+  return target === undefined || target === group;
+}
+
 interface Resumed {
   readonly held: RedisPartition;
   readonly window: Window;
+  readonly claimed: Set<string>;
 }
 
 /** Calls a consumer's `tick` while something else is waited for, never beside another call. */
