@@ -70,9 +70,13 @@ export function changeSecrets(
   return copy;
 }
 
-/** Tells one target from another: everything but its secret. */
-export function targetIdentity(target: TargetSettings): string {
-  if (target.s3 === undefined) return JSON.stringify(["folder", target.folder]);
-  const { bucket, access_key_id, endpoint, region } = target.s3;
-  return JSON.stringify(["s3", endpoint ?? null, region ?? null, bucket, access_key_id]);
+/** Tells one target from another, whoever opens it. */
+export function targetName({ folder, s3 }: TargetSettings): string {
+  if (s3 === undefined) return JSON.stringify(["folder", folder]);
+  return JSON.stringify(["s3", s3.endpoint ?? null, s3.region ?? null, s3.bucket]);
+}
+
+/** What a target's secret belongs to: the target, and the key whose secret it is. */
+export function secretOwner(target: TargetSettings): string {
+  return JSON.stringify([targetName(target), target.s3?.access_key_id]);
 }

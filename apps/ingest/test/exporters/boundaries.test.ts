@@ -7,7 +7,7 @@ import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import type { WarehouseExporter } from "../../src/exporters/exporter-settings.ts";
 import { createFolderTarget } from "../../src/exporters/warehouse/targets/folder-target.ts";
 import { warehouseConsumer } from "../../src/exporters/warehouse/warehouse-consumer.ts";
-import { ExportSpace, judge, newTenant } from "./export-space.ts";
+import { ExportSpace, judge, newTenant, readNdjson, readParquet } from "./export-space.ts";
 
 let stores: TestRedisPair;
 let space: ExportSpace;
@@ -22,6 +22,8 @@ interface Settings {
   readonly maxRows: number;
   readonly maxAgeSeconds?: number;
   readonly tenants?: WarehouseExporter["tenants"];
+  readonly format?: "ndjson" | "parquet";
+  readonly prefix?: string;
 }
 
 /** A process that exports until it has stored `files` files, of which it never gets to say so. */
@@ -30,7 +32,10 @@ async function dieAfterStoring(files: number, settings: Settings): Promise<void>
   const dying = (partition: HeldPartition): HeldPartition =>
     new Proxy(partition, {
       get(target, name) {
-        if (name === "acknowledge" && stored >= files) return () => Promise.reject(new Error("killed"));
+        if (name === "step" && stored >= files) {
+          return (...args: Parameters<HeldPartition["step"]>) =>
+            args[3] === undefined ? target.step(...args) : Promise.reject(new Error("killed"));
+        }
         const value = Reflect.get(target, name, target);
         return typeof value === "function" ? value.bind(target) : value;
       },
@@ -43,7 +48,7 @@ async function dieAfterStoring(files: number, settings: Settings): Promise<void>
 }
 
 function exporting(
-  { maxRows, maxAgeSeconds = 1, tenants = {} }: Settings,
+  { maxRows, maxAgeSeconds = 1, tenants = {}, format = "ndjson", prefix }: Settings,
   held: (partition: HeldPartition) => HeldPartition = (partition) => partition,
   onStored = () => {},
 ) {
@@ -53,7 +58,8 @@ function exporting(
     settings: {
       kind: "warehouse",
       settings: {
-        format: "ndjson",
+        format,
+        ...(prefix === undefined ? {} : { prefix }),
         target: { folder: "lake" },
         max_rows: maxRows,
         max_age_seconds: maxAgeSeconds,
@@ -114,3 +120,46 @@ test("a tenant that gets or loses folders of its own meanwhile stays in the file
   await eventually(() => judge(space.rows("lake")).events === 80);
   expect(judge(space.rows("lake"))).toEqual({ rows: 80, twice: 0, events: 80, gaps: 0 });
 });
+
+interface Change {
+  readonly tenants?: boolean;
+  readonly prefix?: string;
+  readonly format?: "parquet";
+}
+
+/** Every row that was exported, whatever the format of its file. */
+async function allRows() {
+  const files = space.files("lake");
+  const rows = await Promise.all(
+    files.map((file) => (file.endsWith(".parquet") ? readParquet(file) : readNdjson(file))),
+  );
+  return rows.flat();
+}
+
+test.each<[string, Change, Change]>([
+  ["a tenant's folders", { tenants: true }, {}],
+  ["a tenant's new folders", {}, { tenants: true }],
+  ["a tenant's other folders", { tenants: true }, { tenants: true, prefix: "b" }],
+  ["the format", { format: "parquet" }, {}],
+  ["the exporter's folders", { prefix: "a/b" }, { prefix: "c" }],
+])(
+  "settings that change %s between a file and its acknowledgement export none of its rows twice",
+  async (_, before, after) => {
+    space = await ExportSpace.open(stores.durable.url, { partitions: 1 });
+    const tenants = [newTenant(), newTenant(), newTenant()] as const;
+    const settingsOf = ({ tenants: hasTenants = false, ...rest }: Change) => ({
+      ...rest,
+      ...(hasTenants ? { tenants: { [tenants[1]]: { prefix: `of-${rest.prefix ?? "one"}` } } } : {}),
+    });
+    for (let round = 0; round < 40; round += 1) {
+      for (const tenantId of tenants) await space.append(tenantId, 3, ["a"]);
+    }
+    for (const files of [0, 2, 3, 1, 4]) {
+      await dieAfterStoring(files, { maxRows: 15, ...settingsOf(before) });
+      await dieAfterStoring(files, { maxRows: 20, ...settingsOf(after) });
+    }
+    await exporting({ maxRows: 10, ...settingsOf(after) }).then((group) => space.defer(() => group.stop()));
+    await eventually(async () => judge(await allRows()).events === 360);
+    expect(judge(await allRows())).toEqual({ rows: 360, twice: 0, events: 360, gaps: 0 });
+  },
+);

@@ -1,7 +1,7 @@
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { changeSecrets, type Exporter, targetIdentity } from "../exporter.ts";
+import { changeSecrets, type Exporter, secretOwner } from "../exporter.ts";
 import type { Seal } from "./seal.ts";
 
 /** What an exporter waits for. */
@@ -33,7 +33,7 @@ export function createExportersStore({ redis, keys, seal, logger }: ExportersSto
       const secret = target.s3.secret_access_key;
       return secret === undefined
         ? undefined
-        : seal.close(purpose(exporter.name, targetIdentity(target)), secret);
+        : seal.close(purpose(exporter.name, secretOwner(target)), secret);
     });
     return JSON.stringify({ ...exporter, settings });
   }
@@ -45,7 +45,7 @@ export function createExportersStore({ redis, keys, seal, logger }: ExportersSto
       const sealed = target.s3.secret_access_key;
       if (sealed === undefined) return undefined;
       try {
-        return seal.open(purpose(stored.name, targetIdentity(target)), sealed);
+        return seal.open(purpose(stored.name, secretOwner(target)), sealed);
       } catch {
         logger.error({ exporter: stored.name }, "a target's secret cannot be read: put the settings again");
         return undefined;

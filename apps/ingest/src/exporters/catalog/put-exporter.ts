@@ -1,6 +1,6 @@
 import { DomainError, type FieldError } from "@payflow/contracts/errors.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
-import { changeSecrets, type Exporter, groupOf, targetIdentity } from "../exporter.ts";
+import { changeSecrets, type Exporter, groupOf, secretOwner } from "../exporter.ts";
 import {
   type ExporterSettings,
   exporterName,
@@ -92,12 +92,9 @@ function withKnownSecrets(settings: ExporterSettings, before: Exporter | null): 
   const known = new Map<string, string>();
   for (const target of before === null ? [] : targetsOf(before.settings).values()) {
     const secret = target.s3?.secret_access_key;
-    if (secret !== undefined) known.set(targetIdentity(target), secret);
+    if (secret !== undefined) known.set(secretOwner(target), secret);
   }
-  return changeSecrets(
-    settings,
-    (target) => target.s3.secret_access_key ?? known.get(targetIdentity(target)),
-  );
+  return changeSecrets(settings, (target) => target.s3.secret_access_key ?? known.get(secretOwner(target)));
 }
 
 function requireChangeable(before: Exporter, settings: ExporterSettings, source: Exporter["source"]): void {

@@ -1,14 +1,22 @@
+import type { FileFormat } from "./formats/encoder.ts";
+
 /**
  * Which rows a file has, written down before the file gets its name. Whoever writes the file again, after a
  * crash or in another process, gives it the same rows, whatever the limits and the time then are: so no other
  * file ever has one of them.
  */
 export interface Boundary {
+  /** Counts the files of a partition as they were written down: where two could have an entry, the first has. */
+  readonly number: number;
+  /** Whose rows it has, where they are one tenant's; nothing for the rows of all. */
+  readonly tenantId: string;
   readonly first: string;
   readonly last: string;
   readonly rows: number;
-  /** Tells target, folders and format: settings that lead elsewhere begin an export of their own. */
-  readonly place: string;
+  /** Where the file stands; settings may lead elsewhere by now. */
+  readonly target: string;
+  readonly prefix: string;
+  readonly format: FileFormat;
   /** Tenants whose entries between first and last stand elsewhere. */
   readonly without: readonly string[];
 }
@@ -21,12 +29,13 @@ export function compareIds(left: string, right: string): number {
   return byTime !== 0 ? byTime : Number(left.slice(leftDash + 1)) - Number(right.slice(rightDash + 1));
 }
 
-/** Whether an entry is one of a file's rows. */
+/** Whether an entry is one of a file's rows, unless an earlier file has it. */
 export function isWithin(
   boundary: Boundary,
   entry: { readonly id: string; readonly tenantId: string },
 ): boolean {
   return (
+    (boundary.tenantId === "" || boundary.tenantId === entry.tenantId) &&
     compareIds(entry.id, boundary.first) >= 0 &&
     compareIds(entry.id, boundary.last) <= 0 &&
     !boundary.without.includes(entry.tenantId)

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import type { HeldPartition } from "@payflow/service-kit/streams/consumer.ts";
-import { type Place, targetIdentity } from "../exporter.ts";
+import { type Place, targetName } from "../exporter.ts";
 import type { BoundariesStore } from "./boundaries.store.ts";
 import type { Boundary } from "./boundary.ts";
 import type { FileFormat } from "./formats/encoder.ts";
@@ -30,6 +29,8 @@ export interface LaneContext {
   readonly limits: FileLimits;
   readonly partition: HeldPartition;
   readonly boundaries: BoundariesStore;
+  /** The number of the next boundary that is written down. */
+  readonly nextNumber: () => number;
   readonly parking: ParkingStore;
   readonly targetOf: (place: Place) => ExportTarget;
   /** Given when the consumer is closed, at the latest a while after. */
@@ -44,32 +45,32 @@ export interface LaneContext {
 /** The files of one lane: which is being filled, and how one is stored. */
 export class LaneFiles {
   readonly #context: LaneContext;
-  readonly #name: string;
+  readonly #tenantId: string;
   readonly #place: Place;
-  readonly #placeId: string;
   readonly #without: () => readonly string[];
   readonly #target: ExportTarget;
   #expected: Boundary | null;
   current: OpenFile | null = null;
 
-  /** `name` is the tenant's id, nothing for the exporter's own; `recorded` the last boundary written down. */
+  /**
+   * `tenantId` is nothing for the rows of all. `expected` is the boundary of a file that may have been stored
+   * already, under which this lane is to store it again.
+   */
   constructor(
     context: LaneContext,
-    name: string,
+    tenantId: string,
     place: Place,
-    recorded: Boundary | undefined,
-    without: () => readonly string[],
+    expected: Boundary | null = null,
+    without: () => readonly string[] = () => [],
   ) {
     this.#context = context;
-    this.#name = name;
+    this.#tenantId = tenantId;
     this.#place = place;
-    this.#placeId = placeId(context, place);
     this.#without = without;
     this.#target = context.targetOf(place);
-    this.#expected = recorded?.place === this.#placeId ? recorded : null;
+    this.#expected = expected;
   }
 
-  /** The file that a process before this one may have stored without saying so. */
   get expected(): Boundary | null {
     return this.#expected;
   }
@@ -85,26 +86,39 @@ export class LaneFiles {
 
   /** Writes the boundary down, and then the file itself. Both may be done again. */
   async put(file: OpenFile, signal: AbortSignal): Promise<void> {
-    const { boundaries, onStored } = this.#context;
-    const without = this.#without();
-    if (!file.isExpected) {
-      await boundaries.record(this.#name, {
-        first: file.firstId,
-        last: file.lastId,
-        rows: file.entries.length,
-        place: this.#placeId,
-        without,
-      });
-    }
+    if (this.#expected?.first !== file.firstId) await this.#record(file);
     const pieces = file.pieces();
     await Promise.race([this.#target.put(file.path, pieces, signal), rejectedBy(signal)]);
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    onStored(1, file.entries.length, bytes);
+    this.#context.onStored(1, file.entries.length, bytes);
   }
 
-  /** The next file is another one. */
-  forgetExpected(): void {
+  /** The file is stored: its entries are done. */
+  async finish(file: OpenFile): Promise<void> {
+    await this.#context.boundaries.finish(file.path, file.entries);
     this.#expected = null;
+  }
+
+  /** The file is stored, and its entries were parked ones that are gone from the parking by now. */
+  forget(): void {
+    this.#expected = null;
+  }
+
+  async #record(file: OpenFile): Promise<void> {
+    const { boundaries, nextNumber, format } = this.#context;
+    const boundary: Boundary = {
+      number: nextNumber(),
+      tenantId: this.#tenantId,
+      first: file.firstId,
+      last: file.lastId,
+      rows: file.entries.length,
+      target: targetName(this.#place.target),
+      prefix: this.#place.prefix,
+      format,
+      without: this.#without(),
+    };
+    await boundaries.record(file.path, boundary);
+    this.#expected = boundary;
   }
 }
 
@@ -117,8 +131,7 @@ function rejectedBy(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Tells whether two settings lead to the same files. */
-function placeId({ exporter, format }: LaneContext, place: Place): string {
-  const parts = [exporter, format, targetIdentity(place.target), place.prefix];
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 16);
+/** Whether a file that was begun stands where these settings lead. */
+export function isAt(boundary: Boundary, { target, prefix }: Place, format: FileFormat): boolean {
+  return boundary.target === targetName(target) && boundary.prefix === prefix && boundary.format === format;
 }

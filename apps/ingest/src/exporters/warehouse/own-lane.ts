@@ -1,6 +1,6 @@
 import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
 import { backoffMs, pause } from "@payflow/service-kit/work/retry.ts";
-import { type Boundary, compareIds } from "./boundary.ts";
+import { compareIds } from "./boundary.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { ExportRow } from "./row.ts";
@@ -8,7 +8,7 @@ import type { ExportRow } from "./row.ts";
 const backoff = { firstMs: 200, maxMs: 5_000 };
 
 /**
- * A lane to the exporter's own target. While that is away the whole partition waits, without limit: nothing
+ * A lane to the exporter's own target; with a boundary, for the one file that has it. While that is away the whole partition waits, without limit: nothing
  * is lost, and nothing is a dead letter.
  */
 export class OwnLane implements Lane {
@@ -18,11 +18,6 @@ export class OwnLane implements Lane {
   constructor(context: LaneContext, files: LaneFiles) {
     this.#context = context;
     this.#files = files;
-  }
-
-  /** The boundary of the file that may have been stored already; null once its rows are stored. */
-  get expected(): Boundary | null {
-    return this.#files.expected;
   }
 
   get held() {
@@ -47,7 +42,6 @@ export class OwnLane implements Lane {
     if (current === null) return;
     await this.#store(current);
     this.#files.current = null;
-    this.#files.forgetExpected();
   }
 
   async passed(entryId: string): Promise<void> {
@@ -80,7 +74,7 @@ export class OwnLane implements Lane {
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.#files.put(file, ending);
-        await partition.acknowledge(file.entries);
+        await this.#files.finish(file);
         return onTrouble(null);
       } catch (error) {
         if (error instanceof LeaseLost || partition.signal.aborted) throw error;

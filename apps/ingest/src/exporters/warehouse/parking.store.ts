@@ -35,12 +35,14 @@ const moveScript = `
   return redis.call('XLEN', KEYS[2])`;
 
 /**
- * Keys: parking, sizes, exported. Arguments: tenant, first id that stays, bytes, then `tenant/mode` and a
- * count in turn. Takes out what was exported and returns how many are left; asked again, it changes nothing.
+ * Keys: parking, sizes, exported, boundaries. Arguments: tenant, first id that stays, bytes, the file's path,
+ * then `tenant/mode` and a count in turn. Takes out what was exported, with the file's boundary, and returns
+ * how many are left; asked again, it changes nothing.
  */
 const releaseScript = `
   local gone = redis.call('XTRIM', KEYS[1], 'MINID', ARGV[2])
   local left = redis.call('XLEN', KEYS[1])
+  redis.call('HDEL', KEYS[4], ARGV[4])
   if gone == 0 then return left end
   if left == 0 then
     redis.call('DEL', KEYS[1])
@@ -49,7 +51,7 @@ const releaseScript = `
     redis.call('HINCRBY', KEYS[2], ARGV[1] .. '/events', -gone)
     redis.call('HINCRBY', KEYS[2], ARGV[1] .. '/bytes', -tonumber(ARGV[3]))
   end
-  for i = 4, #ARGV, 2 do redis.call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end
+  for i = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end
   return left`;
 
 /** A parked entry: as it was, under its id in the parking. */
@@ -97,8 +99,8 @@ export function createParkingStore(keys: StreamKeys, partition: HeldPartition) {
       return (reply as RawEntry[]).map((raw) => toParked(number, raw));
     },
 
-    /** Takes out everything up to an entry, as exported, and tells how many are left. */
-    async release(tenantId: string, done: readonly ParkedEntry[]): Promise<number> {
+    /** Takes out everything up to an entry, as exported in that file, and tells how many are left. */
+    async release(tenantId: string, done: readonly ParkedEntry[], path: string): Promise<number> {
       const last = done.at(-1);
       if (last === undefined) return 0;
       const bytes = done.reduce((sum, one) => sum + one.bytes, 0);
@@ -108,8 +110,8 @@ export function createParkingStore(keys: StreamKeys, partition: HeldPartition) {
       }
       const left = await partition.step(
         releaseScript,
-        [parked(tenantId), sizes, keys.exported(number, group)],
-        [tenantId, following(last.parkedId), bytes, ...[...counts].flat()],
+        [parked(tenantId), sizes, keys.exported(number, group), keys.boundaries(number, group)],
+        [tenantId, following(last.parkedId), bytes, path, ...[...counts].flat()],
       );
       return Number(left);
     },

@@ -75,7 +75,6 @@ export class TenantLane implements Lane {
     if (current === null) return;
     this.#sealed.push(current);
     this.#files.current = null;
-    this.#files.forgetExpected();
     if (this.#sealed.length > maxSealed) await this.#park();
     else this.#begin((attempt) => this.#storeSealed(attempt));
   }
@@ -166,7 +165,7 @@ export class TenantLane implements Lane {
       await this.#files.put(file, this.#signalOf(attempt));
       if (attempt.giveUp.signal.aborted) return;
       attempt.isStoring = true;
-      await this.#context.partition.acknowledge(file.entries);
+      await this.#files.finish(file);
       this.#sealed.shift();
       attempt.isStoring = false;
     }
@@ -197,8 +196,8 @@ export class TenantLane implements Lane {
     for (;;) {
       const { file, entries } = await this.#gather();
       if (file !== null) await this.#files.put(file, this.#signalOf(attempt));
-      const left = await this.#context.parking.release(this.#tenantId, entries);
-      this.#files.forgetExpected();
+      const left = await this.#context.parking.release(this.#tenantId, entries, file?.path ?? "");
+      this.#files.forget();
       if (left === 0 && !this.#isMoving && this.#toPark.length === 0) {
         this.#isParked = false;
         return;

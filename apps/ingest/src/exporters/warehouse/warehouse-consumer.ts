@@ -1,11 +1,11 @@
 import type { CloseReason, HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
-import { type Place, placesOf } from "../exporter.ts";
+import { type Place, placesOf, targetName } from "../exporter.ts";
 import type { WarehouseExporter } from "../exporter-settings.ts";
 import { createBoundariesStore } from "./boundaries.store.ts";
-import { type Boundary, isWithin } from "./boundary.ts";
-import { type Lane, type LaneContext, LaneFiles } from "./lane.ts";
+import { type Boundary, compareIds, isWithin } from "./boundary.ts";
+import { isAt, type Lane, type LaneContext, LaneFiles } from "./lane.ts";
 import { OwnLane } from "./own-lane.ts";
 import { createParkingStore } from "./parking.store.ts";
 import { type ExportRow, readRow, UnreadableEvent } from "./row.ts";
@@ -36,7 +36,9 @@ class WarehousePartition implements PartitionConsumer {
   readonly #context: LaneContext;
   readonly #places;
   readonly #tenants = new Map<string, OwnLane | TenantLane>();
-  #boundaries: ReadonlyMap<string, Boundary> = new Map();
+  /** Files that may have been stored already, in the order in which their boundaries were written down. */
+  #recorded: { readonly boundary: Boundary; readonly lane: Lane }[] = [];
+  #number = 0;
   #own: OwnLane | undefined;
   #loading: Promise<OwnLane> | undefined;
 
@@ -54,6 +56,10 @@ class WarehousePartition implements PartitionConsumer {
       },
       partition,
       boundaries: createBoundariesStore(deps.keys, partition),
+      nextNumber: () => {
+        this.#number += 1;
+        return this.#number;
+      },
       parking: createParkingStore(deps.keys, partition),
       targetOf: deps.targetOf,
       ending: this.#ending.signal,
@@ -70,8 +76,15 @@ class WarehousePartition implements PartitionConsumer {
       if (row !== null) await this.#laneOf(entry, own).take(row);
     }
     const last = entries.at(-1);
-    if (last !== undefined) for (const lane of this.#lanes(own)) await lane.passed(last.id);
+    if (last !== undefined) await this.#pass(last.id, own);
     await this.#keepWithinMemory(own);
+  }
+
+  /** All entries up to this one were taken: files that may have been stored already have their rows. */
+  async #pass(entryId: string, own: OwnLane): Promise<void> {
+    for (const lane of this.#lanes(own)) await lane.passed(entryId);
+    if (this.#recorded.length === 0) return;
+    this.#recorded = this.#recorded.filter(({ boundary }) => compareIds(entryId, boundary.last) < 0);
   }
 
   async tick(): Promise<void> {
@@ -104,39 +117,65 @@ class WarehousePartition implements PartitionConsumer {
   }
 
   async #open(): Promise<OwnLane> {
-    this.#boundaries = await this.#context.boundaries.load();
+    const recorded = await this.#context.boundaries.load();
     const parked = await this.#context.parking.tenants();
-    for (const tenantId of parked) this.#tenants.set(tenantId, this.#tenantLane(tenantId, true));
+    this.#number = recorded.at(-1)?.boundary.number ?? 0;
+    for (const { path, boundary } of recorded) {
+      const lane = this.#laneAgain(boundary, parked);
+      if (lane === null) await this.#context.boundaries.forget(path);
+      else this.#recorded.push({ boundary, lane });
+    }
+    for (const tenantId of parked) {
+      if (!this.#tenants.has(tenantId)) this.#tenants.set(tenantId, this.#tenantLane(tenantId, true));
+    }
     const elsewhere = () => [...new Set([...this.#places.tenants.keys(), ...this.#tenants.keys()])];
-    this.#own = new OwnLane(this.#context, this.#files("", this.#places.own, elsewhere));
+    this.#own = new OwnLane(
+      this.#context,
+      new LaneFiles(this.#context, "", this.#places.own, null, elsewhere),
+    );
     return this.#own;
   }
 
-  #files(name: string, place: Place, without: () => readonly string[] = () => []): LaneFiles {
-    return new LaneFiles(this.#context, name, place, this.#boundaries.get(name), without);
+  /**
+   * The lane that ends a file as it was begun, whatever the settings are now; null where they lead to another
+   * target, which begins an export of its own.
+   */
+  #laneAgain(boundary: Boundary, parked: ReadonlySet<string>): Lane | null {
+    const { tenantId, format, prefix } = boundary;
+    const { own, tenants } = this.#places;
+    const place = tenants.get(tenantId) ?? own;
+    const isParked = parked.has(tenantId);
+    if ((place.isTenants || isParked) && isAt(boundary, place, this.#context.format)) {
+      const lane = this.#tenantLane(tenantId, isParked, boundary);
+      this.#tenants.set(tenantId, lane);
+      return lane;
+    }
+    if (isParked || boundary.target !== targetName(own.target)) return null;
+    const context = { ...this.#context, format };
+    return new OwnLane(context, new LaneFiles(context, tenantId, { ...own, prefix }, boundary));
   }
 
-  #tenantLane(tenantId: string, isParked: boolean): OwnLane | TenantLane {
+  #tenantLane(tenantId: string, isParked: boolean, expected: Boundary | null = null): OwnLane | TenantLane {
     const place = this.#places.tenants.get(tenantId) ?? this.#places.own;
-    const files = this.#files(tenantId, place);
+    const files = new LaneFiles(this.#context, tenantId, place, expected);
     if (!place.isTenants && !isParked) return new OwnLane(this.#context, files);
     return new TenantLane(this.#context, files, tenantId, isParked);
   }
 
-  *#lanes(own: OwnLane): Generator<Lane> {
-    yield own;
-    yield* this.#tenants.values();
+  #lanes(own: OwnLane): ReadonlySet<Lane> {
+    return new Set([...this.#recorded.map(({ lane }) => lane), own, ...this.#tenants.values()]);
   }
 
-  /** An entry that a file of earlier settings has stays in it, though its tenant has another place now. */
+  /** An entry goes into the first file that had it already; any other where the settings lead now. */
   #laneOf(entry: StreamEntry, own: OwnLane): Lane {
-    const recorded = own.expected;
-    if (recorded !== null && isWithin(recorded, entry)) return own;
-    const known = this.#tenants.get(entry.tenantId);
+    const recorded = this.#recorded.find(({ boundary }) => isWithin(boundary, entry));
+    if (recorded !== undefined) return recorded.lane;
+    const { tenantId } = entry;
+    const known = this.#tenants.get(tenantId);
     if (known !== undefined) return known;
-    if (!this.#places.tenants.has(entry.tenantId)) return own;
-    const lane = this.#tenantLane(entry.tenantId, false);
-    this.#tenants.set(entry.tenantId, lane);
+    if (!this.#places.tenants.has(tenantId)) return own;
+    const lane = this.#tenantLane(tenantId, false);
+    this.#tenants.set(tenantId, lane);
     return lane;
   }
 
@@ -160,7 +199,7 @@ class WarehousePartition implements PartitionConsumer {
     let rows = lanes.reduce((sum, lane) => sum + lane.held.rows, 0);
     let bytes = lanes.reduce((sum, lane) => sum + lane.held.bytes, 0);
     for (const lane of lanes) {
-      if (rows <= 2 * maxRows && bytes <= 2 * maxBytes) return;
+      if ((rows <= 2 * maxRows && bytes <= 2 * maxBytes) || lane.held.rows === 0) return;
       rows -= lane.held.rows;
       bytes -= lane.held.bytes;
       await lane.finish();
