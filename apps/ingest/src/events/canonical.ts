@@ -1,6 +1,8 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import type { AcceptedEvent, Instant, PaymentExhaust } from "./event.ts";
 
+/** What nearly all UUIDs look like; it is their one spelling here. */
+const usualUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const uuidText = "([0-9a-f]{8})(-?)([0-9a-f]{4})\\2([0-9a-f]{4})\\2([0-9a-f]{4})\\2([0-9a-f]{12})";
 const uuid = new RegExp(`^(?:urn:uuid:)?${uuidText}$`, "i");
 const bracedUuid = new RegExp(`^\\{${uuidText}\\}$`, "i");
@@ -11,7 +13,7 @@ const bracedUuid = new RegExp(`^\\{${uuidText}\\}$`, "i");
  */
 export function scopeIdOf(eventId: string): string {
   // No spelling is shorter or longer.
-  if (eventId.length < 32 || eventId.length > 45) return eventId;
+  if (eventId.length < 32 || eventId.length > 45 || usualUuid.test(eventId)) return eventId;
   const parts = uuid.exec(eventId) ?? bracedUuid.exec(eventId);
   if (parts === null) return eventId;
   return `${parts[1]}-${parts[3]}-${parts[4]}-${parts[5]}-${parts[6]}`.toLowerCase();

