@@ -7,10 +7,10 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
 import { Durations } from "./durations.ts";
-import { installFaketime } from "./faketime.ts";
 import { type Job, planJobs } from "./jobs.ts";
 import { findLeftovers, killLeftovers, marked, runVariable } from "./leftovers.ts";
 import { type Outcome, readOutcome, sumOutcomes, totalLine } from "./outcome.ts";
+import { installTestTools } from "./test-tools.ts";
 
 export interface RunOptions {
   readonly pattern: string | undefined;
@@ -24,7 +24,7 @@ const jobTimeoutMs = 15 * 60_000;
 export async function runTests({ pattern, isThorough }: RunOptions): Promise<boolean> {
   const jobs = planJobs(repositoryRoot, pattern);
   redisServerBinary();
-  installFaketime();
+  installTestTools();
   const folder = runFolder();
   // Started before the run has its mark: this server ends with the command, not with the tests.
   const postgresUrl = process.env.PAYFLOW_TEST_POSTGRES_URL || (await startTestPostgres());
