@@ -86,7 +86,7 @@ test("what all have read goes before anybody is refused", async () => {
   const levels = new Set<string>();
   let stored = 0;
   while (stored * 500 < 1.5 * maxBytes) {
-    const batch = Array.from({ length: 500 }, (_, index) =>
+    const batch = Array.from({ length: 2_500 }, (_, index) =>
       event({ merchant: `m${index % 8}`, body: "x".repeat(400) }),
     );
     stored += (await writer.append(batch)).length;

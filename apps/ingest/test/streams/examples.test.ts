@@ -65,7 +65,7 @@ test.each(programs)(
     before.child.kill("SIGKILL");
     await before.child.exited;
     // Its place in a group that it registered itself keeps what it has not read.
-    const streams = await space.look();
+    const streams = await space.look({ retentionSeconds: 3_600 });
     expect(await streams.registry.list()).toMatchObject([
       { group: "mine", kind: "outside", state: "active" },
     ]);

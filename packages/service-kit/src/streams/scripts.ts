@@ -72,9 +72,9 @@ const resume = `#!lua flags=allow-oom
   return {'0-0', gone}`;
 
 /**
- * Keys: lease, stream. Arguments: member, fence, group, consumer, idle in ms, entries at most. Takes over what
- * other programs have taken from the group by XREADGROUP and left pending for so long; returns these entries.
- * Where nothing is pending, which is the rule, it changes nothing.
+ * Keys: lease, stream. Arguments: member, fence, group, consumer, idle in ms, entries at most. Takes over
+ * what other programs have taken from the group by XREADGROUP and left pending for so long; returns these
+ * entries. Where nothing is pending, which is the rule, it changes nothing.
  */
 const claim = `#!lua flags=allow-oom
   ${leaseFunctions}

@@ -1,5 +1,7 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
 import { deadLetterDays } from "@payflow/service-kit/bus/bus.ts";
 import { newHolder } from "@payflow/service-kit/store/lease.ts";
+import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import { memoryShare } from "@payflow/service-kit/store/redis-memory.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
@@ -35,6 +37,8 @@ const holdMs = 10_000;
 const lettersMs = 60_000;
 /** Below this share of memory entries that all have read are kept for the retention. */
 const roomyShare = 0.4;
+/** From one try to the next while Redis is away. */
+const awayMs = 1_000;
 const dayMs = 24 * 3_600_000;
 
 /**
@@ -48,19 +52,26 @@ export function startStreamsUpkeep(deps: StreamsUpkeep): { stop(): Promise<void>
     logger,
     failure: "the streams' memory could not be measured",
     everyMs: measureMs,
-    round: (signal) => upkeep.measure(signal),
+    round: (signal) => upkeep.measure(signal).catch(whenAway),
   });
   const trimming = startRounds({
     logger,
     failure: "the streams could not be trimmed",
     everyMs: trimMs,
-    round: (signal) => upkeep.trimForAll(signal),
+    round: (signal) => upkeep.trimForAll(signal).catch(whenAway),
   });
   return {
     async stop() {
       await Promise.all([measuring.stop(), trimming.stop()]);
     },
   };
+}
+
+/** The connection tells of an outage itself: this only waits. */
+function whenAway(error: unknown): number {
+  const isAway = isRedisOutage(error) || (error instanceof DomainError && error.reason === "unavailable");
+  if (!isAway) throw error;
+  return awayMs;
 }
 
 class Upkeep {

@@ -65,8 +65,9 @@ export class PartitionReader {
       } catch (error) {
         if (error instanceof LeaseLost) return this.end("lost");
         this.#report(error);
-        // One that served for long had no lasting trouble.
-        failed = performance.now() - startedAt > 30_000 ? 1 : failed + 1;
+        // An outage is nothing of the consumer's, and one that served for long had no lasting trouble.
+        const isNew = isRedisOutage(error) || performance.now() - startedAt > 30_000;
+        failed = isNew ? 1 : failed + 1;
         await pause(backoffMs(failedBackoff, failed), this.#stopping.signal);
       }
     }
