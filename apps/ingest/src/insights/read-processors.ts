@@ -34,8 +34,8 @@ export interface ProcessorsReading {
 }
 
 /**
- * Minutes that are not part of the tenants' records yet are few, unless nobody brought them together for long:
- * an answer then leaves out the oldest of them, rather than that it costs more.
+ * Minutes that are not part of the tenants' records yet are few, unless nobody brought them together for
+ * long: an answer then leaves out the oldest of them, rather than that it costs more.
  */
 const mostOpenMinutes = 180;
 
