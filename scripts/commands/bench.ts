@@ -1,8 +1,9 @@
 import { Command } from "commander";
+import { ingestBench } from "../bench/ingest/ingest-bench.ts";
 import { paymentsBench } from "../bench/payments-bench.ts";
 import { describeReport } from "../bench/result.ts";
 
-const benches = { payments: paymentsBench };
+const benches = { payments: paymentsBench, ingest: ingestBench };
 
 interface BenchFlags {
   readonly json?: true;
