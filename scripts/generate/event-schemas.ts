@@ -1,15 +1,17 @@
 import { envelopeSchema, topics } from "@payflow/contracts/events.ts";
+import { exhaustWebhookSchema } from "@payflow/contracts/exhaust-events.ts";
 import { processorEvents, processorWebhookSchema } from "@payflow/contracts/processor-events.ts";
 import type { TObject } from "@sinclair/typebox";
 import type { GeneratedFile } from "./generated-file.ts";
 
 /**
- * `docs/events/<event>.json`: the JSON Schema of every event on the bus, and of the webhooks that tell of
- * processors, which come from no bus.
+ * `docs/events/<event>.json`: the JSON Schema of every event on the bus, and of the webhooks that come from
+ * ingest and from no bus.
  */
 export function eventSchemas(): GeneratedFile[] {
   return [
     ...topics.map((topic) => schemaFile(topic, envelopeSchema(topic))),
+    schemaFile("payment_exhaust.received", exhaustWebhookSchema),
     ...processorEvents.map((event) => schemaFile(event, processorWebhookSchema(event))),
   ];
 }
