@@ -1,5 +1,7 @@
+import path from "node:path";
 import { startInstallation } from "@payflow/one-machine/installation/start-installation.ts";
 import { Client, textOf } from "./client.ts";
+import { takeEvents } from "./events/take-events.ts";
 import { payInManyWays } from "./payments.ts";
 import { WebhookReceiver } from "./receiver.ts";
 import { giveBack } from "./refunds.ts";
@@ -20,14 +22,18 @@ export async function playDemo(): Promise<boolean> {
   }
   try {
     const story = new Story();
-    const url = installation.url;
-    const shop: Shop = { story, receiver, url, client: new Client(""), payments: new Map() };
-    const opened = await openShop(shop);
+    const opened = await openShop({
+      ...{ story, receiver, url: installation.url, client: new Client(), payments: new Map() },
+      admin: new Client({ authorization: `Bearer ${installation.adminToken}` }),
+      streamsUrl: installation.durableRedisUrl,
+      exportFolder: path.join(installation.state, "exports"),
+    });
     if (opened !== null) {
       await payInManyWays(opened);
       await giveBack(opened);
       await showBooks(opened);
       await showWebhooks(opened);
+      await takeEvents(opened);
     }
     return story.end();
   } finally {
@@ -47,7 +53,7 @@ async function openShop(shop: Shop): Promise<Shop | null> {
       body: { name: "Chai & Co", email: "owner@chai.example" },
       expect: 201,
     });
-    const client = new Client(textOf(body, "api_key"));
+    const client = new Client({ "x-api-key": textOf(body, "api_key") });
     const tenantId = textOf(body, "tenant_id");
     const webhook = await client.call(`${url("tenant")}/tenants/${tenantId}/webhook`, {
       method: "PUT",

@@ -1,35 +1,7 @@
 import { expect } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
+import { type ExportedRow, exportedRows } from "../../demo/events/exported-rows.ts";
 import type { Sent } from "./senders.ts";
-
-/** A line of an exported file, as far as tests look at it. */
-export interface ExportedRow {
-  readonly stream_id: string;
-  readonly tenant_id: string;
-  readonly mode: "live" | "test";
-  readonly sequence: number;
-  readonly event_id: string;
-  readonly merchant_id_hash: string;
-}
-
-/** The rows below a folder, partition by partition in the order of the files. */
-export function exportedRows(folder: string): ExportedRow[] {
-  if (!existsSync(folder)) return [];
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
-    (file) => file.endsWith(".ndjson.zst") && !file.startsWith(".partial"),
-  );
-  return files
-    .toSorted((one, other) => one.localeCompare(other, "en", { numeric: true }))
-    .flatMap((file) => {
-      const text = Buffer.from(Bun.zstdDecompressSync(readFileSync(path.join(folder, file)))).toString();
-      return text
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line): ExportedRow => JSON.parse(line));
-    });
-}
 
 const nameOf = (tenantId: string, mode: string, merchant: string) => `${tenantId}/${mode}/${merchant}`;
 

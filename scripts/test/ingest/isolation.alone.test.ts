@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
+import { exportedRows } from "../../demo/events/exported-rows.ts";
 import { call, registerTenant, setLimits, type TestTenant } from "../platform/platform.ts";
-import { exportedRows } from "./exported.ts";
 import { type IngestInstallation, startIngest, warehouse } from "./ingest-installation.ts";
 
 const seconds = process.env.PAYFLOW_THOROUGH === undefined ? 4 : 30;
