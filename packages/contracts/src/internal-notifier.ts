@@ -35,9 +35,8 @@ export const messagesPath = "/internal/v1/messages";
 /** Asks which of several events any endpoint wants, so that the others need not be sent at all; POST. */
 export const wantedPath = "/internal/v1/messages/wanted";
 
-/** The most messages one call may carry, and how many bytes its body may have. */
+/** The most messages one call may carry. */
 export const maxMessages = 1_000;
-export const maxMessagesBytes = 4 * 1024 * 1024;
 
 /** Who hands messages over. An event is told once per source, tenant, mode and id. */
 const messageSources = ["ingest"] as const;

@@ -6,7 +6,7 @@ import type { FileFormat } from "./formats/encoder.ts";
  * file ever has one of them.
  */
 export interface Boundary {
-  /** Counts the files of a partition as they were written down: where two could have an entry, the first has. */
+  /** Counts a partition's files as they are written down: where two could have an entry, the first has it. */
   readonly number: number;
   /** Whose rows it has, where they are one tenant's; nothing for the rows of all. */
   readonly tenantId: string;

@@ -8,8 +8,8 @@ import type { ExportRow } from "./row.ts";
 const backoff = { firstMs: 200, maxMs: 5_000 };
 
 /**
- * A lane to the exporter's own target; with a boundary, for the one file that has it. While that is away the whole partition waits, without limit: nothing
- * is lost, and nothing is a dead letter.
+ * A lane to the exporter's own target; with a boundary, for the one file that has it. While the target is
+ * away the whole partition waits, without limit: nothing is lost, and nothing is a dead letter.
  */
 export class OwnLane implements Lane {
   readonly #context: LaneContext;
