@@ -30,6 +30,8 @@ afterAll(() => installation?.stop());
 const url = (route: DocumentedRoute) =>
   installation.url(route.app) + route.path.replace(/\{\w+\}/, "pay_01jd0000000000000000000000");
 const withBody = () => routes.filter((route) => route.body !== undefined);
+/** A list answers for what is wrong in it by itself, and has room for more. */
+const withObject = () => withBody().filter((route) => route.body?.type !== "array");
 
 async function send(route: DocumentedRoute, body: string, type = "application/json") {
   const response = await fetch(url(route), {
@@ -71,12 +73,14 @@ describe("every route with a body", () => {
     expect(withBody().length).toBeGreaterThan(10);
     for (const route of withBody()) {
       const answer = await send(route, body, type);
-      expect([route.path, answer.status, answer.code]).toEqual([route.path, status, code]);
+      const isRoomy = code === "payload_too_large" && route.body?.type === "array";
+      const expected = isRoomy ? [400, "invalid_request"] : [status, code];
+      expect([route.path, answer.status, answer.code]).toEqual([route.path, ...expected]);
     }
   });
 
   test("names an unknown field, and each field of a wrong type", async () => {
-    for (const route of withBody()) {
+    for (const route of withObject()) {
       const schema = route.body as JsonSchema;
       // A body that is good but for one field.
       const good = sample(schema) as Record<string, unknown>;
@@ -100,7 +104,7 @@ describe("every route with a body", () => {
   });
 
   test("names each missing field", async () => {
-    for (const route of withBody()) {
+    for (const route of withObject()) {
       const good = sample(route.body as JsonSchema) as Record<string, unknown>;
       for (const name of route.body?.required ?? []) {
         const { [name]: _, ...rest } = good;

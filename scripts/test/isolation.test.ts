@@ -5,7 +5,7 @@ import {
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { type DocumentedRoute, documentedRoutes, sample } from "./platform/open-api.ts";
+import { type DocumentedRoute, documentedApps, documentedRoutes, sample } from "./platform/open-api.ts";
 import { call, pay, registerTenant, type TestTenant } from "./platform/platform.ts";
 
 let installation: RunningInstallation;
@@ -182,7 +182,7 @@ describe("scopes", () => {
 });
 
 test("unknown paths are 404 before anybody asks for a key, and internal routes are not on public ports", async () => {
-  for (const app of ["tenant", "payment", "ledger", "fraud", "notifier"]) {
+  for (const app of documentedApps) {
     for (const path of [
       "/nothing",
       "/internal/v1/scores",

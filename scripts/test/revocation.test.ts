@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { changesKey } from "@payflow/service-kit/auth/cache-layout.ts";
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
-import { allDoors, ask, countsWithinBound, everywhere } from "./platform/doors.ts";
+import { allDoors, ask, countsWithinBound, eventDoors, everywhere, requestDoors } from "./platform/doors.ts";
 import { adminCall, call, registerTenant, type TestTenant } from "./platform/platform.ts";
 import { type Replicas, startTwoReplicas } from "./platform/replicas.ts";
 
@@ -107,14 +107,28 @@ describe("on every replica of every app, within a second", () => {
     const before = (await ask(doors[0] ?? expect.unreachable(), made.key)).policy;
     expect(before).not.toBeNull();
     const late = await countsWithinBound(
-      doors,
+      requestDoors(replicas),
       made.key,
       () => setLimits(made.tenant, { requests_per_second: 2, burst: 3 }),
       ({ policy }) => policy === before,
     );
-    // All ten doors together: two a second, and at most three at once.
+    // All twelve doors together: two a second, and at most three at once.
     expect(late.filter(({ status }) => status === 200).length).toBeLessThan(12);
     expect(late.filter(({ status }) => status === 429).length).toBeGreaterThan(20);
+  });
+
+  test("lowered limits of events count", async () => {
+    const made = await makeKey();
+    const events = eventDoors(replicas);
+    const { policy: before } = await ask(events[0] ?? expect.unreachable(), made.key);
+    expect(before).toBe('"events";q=10000;w=1');
+    const late = await countsWithinBound(
+      events,
+      made.key,
+      () => setLimits(made.tenant, { events_per_second: 5_000 }),
+      ({ policy }) => policy === before,
+    );
+    expect([...new Set(late.map(({ policy }) => policy))]).toEqual(['"events";q=10000;w=2']);
   });
 
   test("a lowered maximum amount refuses payments", async () => {

@@ -41,7 +41,8 @@ beforeAll(async () => {
   tenant = await registerTenant(installation);
   await raiseLimits(installation, tenant);
   prober = await registerTenant(installation);
-  routes = await documentedRoutes(installation);
+  // Of ingest's routes those for tenants are refused, since nobody vouches for their keys.
+  routes = (await documentedRoutes(installation)).filter(({ app, isAdmin }) => app !== "ingest" || !isAdmin);
 }, 60_000);
 
 afterAll(async () => {
@@ -97,7 +98,8 @@ async function refusesCleanly(): Promise<void> {
       healthOf(installation, app, "/livez"),
       healthOf(installation, app, "/health"),
     ]);
-    expect([app, ...seen]).toEqual([app, 503, 200, 200]);
+    // Ingest keeps nothing in PostgreSQL: with keys that somebody vouches for it goes on.
+    expect([app, ...seen]).toEqual([app, app === "ingest" ? 200 : 503, 200, 200]);
   }
 }
 

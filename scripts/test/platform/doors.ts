@@ -1,10 +1,12 @@
 import { expect } from "bun:test";
 import type { Replicas } from "./replicas.ts";
 
-/** A route that any key with all scopes may read, at one replica. */
+/** A route that any key with all scopes may use, at one replica. */
 interface Door {
   readonly name: string;
   readonly url: string;
+  /** Posted, another each time; left out where the route is read. */
+  readonly event?: () => Record<string, unknown>;
 }
 
 /** What a door answered to a request that was sent at this moment (`performance.now()`). */
@@ -21,7 +23,18 @@ const paths = {
   ledger: "/ledger/accounts",
   fraud: "/fraud/policy",
   notifier: "/webhook-endpoints?limit=1",
+  ingest: "/v1/usage",
 };
+
+/** An event that the route past the framework takes. */
+const event = () => ({
+  event_type: "payment_failed",
+  event_timestamp: new Date().toISOString(),
+  event_id: crypto.randomUUID(),
+  merchant_id_hash: "merchant",
+  payment_intent_id_hash: "intent",
+  processor: "stripe",
+});
 
 /** The contract's bound for a change of a key, a tenant or a limit to count everywhere. */
 const boundMs = 1_000;
@@ -29,23 +42,38 @@ const boundMs = 1_000;
 const watchedMs = 700;
 
 /** Every replica of every app. */
-export function allDoors({ publicUrl }: Replicas): readonly Door[] {
+export function allDoors(replicas: Replicas): readonly Door[] {
+  return [...requestDoors(replicas), ...eventDoors(replicas)];
+}
+
+/** Those whose answers are counted as requests. */
+export function requestDoors({ publicUrl }: Replicas): readonly Door[] {
   return Object.entries(paths).flatMap(([app, path]) =>
     [1, 2].map((replica) => ({ name: `${app}-${replica}`, url: publicUrl(app, replica) + path })),
   );
 }
 
-/** Asks one door with a key; status 0 where nobody answers. */
+/** Those whose answers are counted as events. */
+export function eventDoors({ publicUrl }: Replicas): readonly Door[] {
+  return [1, 2].map((replica) => {
+    const url = `${publicUrl("ingest", replica)}/v1/events/payment_exhaust`;
+    return { name: `ingest-${replica} events`, url, event };
+  });
+}
+
+/** Asks one door with a key; status 200 for all that is granted, 0 where nobody answers. */
 export async function ask(door: Door, key: string): Promise<Seen> {
   const sentAtMs = performance.now();
   try {
+    const sent = door.event === undefined ? {} : { method: "POST", body: JSON.stringify(door.event()) };
     const response = await fetch(door.url, {
-      headers: { "x-api-key": key },
+      headers: { "x-api-key": key, "content-type": "application/json" },
       signal: AbortSignal.timeout(5_000),
+      ...sent,
     });
     await response.arrayBuffer();
     const policy = response.headers.get("ratelimit-policy");
-    return { door: door.name, sentAtMs, status: response.status, policy };
+    return { door: door.name, sentAtMs, status: response.ok ? 200 : response.status, policy };
   } catch {
     return { door: door.name, sentAtMs, status: 0, policy: null };
   }

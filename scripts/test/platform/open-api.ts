@@ -1,6 +1,6 @@
 import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
 
-export const documentedApps = ["tenant", "payment", "ledger", "fraud", "notifier"] as const;
+export const documentedApps = ["tenant", "payment", "ledger", "fraud", "notifier", "ingest"] as const;
 
 /** A route as its app's document describes it. */
 export interface DocumentedRoute {
@@ -95,6 +95,6 @@ function sampleText(schema: JsonSchema): string {
   if (schema.format === "uri") return "http://127.0.0.1:9/hook";
   if (schema.format === "email-address") return "other@example.com";
   if (schema.format === "currency") return "INR";
-  if (schema.format === "date-time") return "2026-01-01T00:00:00Z";
+  if (schema.format === "date-time") return new Date().toISOString();
   return "x".repeat(Math.max(1, schema.minLength ?? 1));
 }

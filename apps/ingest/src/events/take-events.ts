@@ -33,7 +33,7 @@ export interface Arrival {
 /** What became of an event that was taken, or why it was not. */
 export type EventResult = { readonly event: AcceptedEvent; readonly result: AppendResult } | InvalidEvent;
 
-export const maxEvents = 10_000;
+const maxEvents = 10_000;
 const maxBodyBytes = 8 * 1024 * 1024;
 
 const singleFormats: readonly Format[] = ["json", "cloud-event", "binary-cloud-event"];
