@@ -14,7 +14,8 @@ export function troubleNotes(deps: {
   readonly logger: Logger;
 }): (error: unknown, tenantId?: string) => void {
   const { name, catalog, logger } = deps;
-  const known = new Map<string, { readonly since: string; toldAt: number }>();
+  /** By tenant: since when and when last told, or null where all is well. */
+  const known = new Map<string, { readonly since: string; readonly toldAt: number } | null>();
   const set = (tenantId: string, trouble: Parameters<ExporterCatalog["setTrouble"]>[2]) => {
     catalog.setTrouble(name, tenantId, trouble).catch((failure: unknown) => {
       logger.debug({ err: failure, exporter: name }, "an exporter's trouble could not be noted");
@@ -23,11 +24,13 @@ export function troubleNotes(deps: {
   return (error, tenantId = "") => {
     const before = known.get(tenantId);
     if (error === null) {
-      if (known.delete(tenantId)) set(tenantId, null);
+      // The first time too: a process that was killed may have left its note.
+      if (before !== null) set(tenantId, null);
+      known.set(tenantId, null);
       return;
     }
     const now = performance.now();
-    if (before !== undefined && now - before.toldAt < againMs) return;
+    if (before && now - before.toldAt < againMs) return;
     const since = before?.since ?? new Date().toISOString();
     known.set(tenantId, { since, toldAt: now });
     set(tenantId, { message: describe(error), since });

@@ -10,7 +10,10 @@ import type { ExportTarget } from "./targets/target.ts";
 
 /** The rows of one partition that go to one place, in order, file after file. */
 export interface Lane {
-  /** What is held of rows that `finish` may end; a file with a boundary of its own ends only there. */
+  /**
+   * What is held of rows that `finish` may end, and how many entries had been taken before the first of them;
+   * a file with a boundary of its own ends only there.
+   */
   readonly held: { readonly rows: number; readonly bytes: number; readonly since: number };
   take(row: ExportRow): Promise<void>;
   /** Ends the file being filled; with a place of the exporter's own, returns once it is stored. */
@@ -29,6 +32,8 @@ export interface LaneContext {
   readonly limits: FileLimits;
   readonly partition: HeldPartition;
   readonly boundaries: BoundariesStore;
+  /** Entries of the partition that were taken so far, for all lanes. */
+  readonly taken: () => number;
   /** The number of the next boundary that is written down. */
   readonly nextNumber: () => number;
   readonly parking: ParkingStore;
@@ -77,9 +82,10 @@ export class LaneFiles {
 
   /** A file that begins with this row. */
   begin(row: ExportRow): OpenFile {
-    const { exporter, format } = this.#context;
+    const { exporter, format, taken } = this.#context;
     const expected = this.#expected?.first === row.entry.id ? this.#expected : null;
-    const file = new OpenFile({ exporter, format, prefix: this.#place.prefix }, row.entry, expected);
+    const naming = { exporter, format, prefix: this.#place.prefix };
+    const file = new OpenFile(naming, row.entry, taken(), expected);
     file.add(row);
     return file;
   }

@@ -27,7 +27,9 @@ function filePath(naming: FileNaming, first: Pick<StreamEntry, "partition" | "id
 /** A file that rows are still being added to, in memory, compressed. */
 export class OpenFile {
   readonly path: string;
-  readonly openedAt = performance.now();
+  /** Entries of the partition that were taken before it was begun. */
+  readonly begunAt: number;
+  readonly #openedAt = performance.now();
   readonly #entries: EntryReference[] = [];
   readonly #encoder;
   readonly #expected: Boundary | null;
@@ -36,7 +38,8 @@ export class OpenFile {
   #bytes = 0;
 
   /** With `expected` it becomes that very file again, however the limits are now. */
-  constructor(naming: FileNaming, first: StreamEntry, expected: Boundary | null) {
+  constructor(naming: FileNaming, first: StreamEntry, begunAt: number, expected: Boundary | null) {
+    this.begunAt = begunAt;
     this.path = filePath(naming, first);
     this.#encoder = createEncoder(naming.format);
     this.#expected = expected;
@@ -80,7 +83,7 @@ export class OpenFile {
   }
 
   isOld(limits: FileLimits): boolean {
-    return this.#expected === null && performance.now() - this.openedAt >= limits.maxAgeMs;
+    return this.#expected === null && performance.now() - this.#openedAt >= limits.maxAgeMs;
   }
 
   /** The whole file. No row is added afterwards. */

@@ -26,7 +26,7 @@ export class OwnLane implements Lane {
     return {
       rows: file?.entries.length ?? 0,
       bytes: file?.bytes ?? 0,
-      since: file?.openedAt ?? Number.POSITIVE_INFINITY,
+      since: file?.begunAt ?? Number.POSITIVE_INFINITY,
     };
   }
 

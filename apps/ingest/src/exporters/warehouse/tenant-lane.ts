@@ -54,7 +54,7 @@ export class TenantLane implements Lane {
     return {
       rows: files.reduce((sum, file) => sum + file.entries.length, 0),
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-      since: files[0]?.openedAt ?? Number.POSITIVE_INFINITY,
+      since: files[0]?.begunAt ?? Number.POSITIVE_INFINITY,
     };
   }
 
@@ -95,7 +95,7 @@ export class TenantLane implements Lane {
     const troubledSince = this.#failingSince ?? this.#attempt?.startedAt ?? Number.POSITIVE_INFINITY;
     const isLate = this.#sealed.length > 0 && this.#isOver(troubledSince + this.#context.parkAfterMs);
     if (isLate) await this.#park();
-    else this.#begin((attempt) => this.#storeSealed(attempt));
+    else if (this.#sealed.length > 0) this.#begin((attempt) => this.#storeSealed(attempt));
   }
 
   async close(): Promise<void> {
@@ -146,7 +146,7 @@ export class TenantLane implements Lane {
   }
 
   #succeed(): void {
-    if (this.#failures > 0) this.#context.onTrouble(null, this.#tenantId);
+    this.#context.onTrouble(null, this.#tenantId);
     this.#failingSince = null;
     this.#failures = 0;
   }

@@ -22,6 +22,8 @@ export interface WarehouseConsumer {
   readonly onStored: (files: number, rows: number, bytes: number) => void;
 }
 
+/** Entries that may go by a file with few rows before it is closed, at the least. */
+const mostPassedBy = 20_000;
 /** What closing may take for storing the files that are open. */
 const closingMs = 8_000;
 
@@ -39,6 +41,7 @@ class WarehousePartition implements PartitionConsumer {
   /** Files that may have been stored already, in the order in which their boundaries were written down. */
   #recorded: { readonly boundary: Boundary; readonly lane: Lane }[] = [];
   #number = 0;
+  #taken = 0;
   #own: OwnLane | undefined;
   #loading: Promise<OwnLane> | undefined;
 
@@ -56,6 +59,7 @@ class WarehousePartition implements PartitionConsumer {
       },
       partition,
       boundaries: createBoundariesStore(deps.keys, partition),
+      taken: () => this.#taken,
       nextNumber: () => {
         this.#number += 1;
         return this.#number;
@@ -74,10 +78,11 @@ class WarehousePartition implements PartitionConsumer {
     for (const entry of entries) {
       const row = await this.#read(entry);
       if (row !== null) await this.#laneOf(entry, own).take(row);
+      this.#taken += 1;
     }
     const last = entries.at(-1);
     if (last !== undefined) await this.#pass(last.id, own);
-    await this.#keepWithinMemory(own);
+    await this.#keepWithinBounds(own);
   }
 
   /** All entries up to this one were taken: files that may have been stored already have their rows. */
@@ -192,16 +197,24 @@ class WarehousePartition implements PartitionConsumer {
     }
   }
 
-  /** All files of a partition together are bounded, however many places its tenants have. */
-  async #keepWithinMemory(own: OwnLane): Promise<void> {
+  /**
+   * All files of a partition together are bounded, however many places its tenants have. One with few rows
+   * does not stay open while many go by: those are all remembered one by one until it is stored.
+   */
+  async #keepWithinBounds(own: OwnLane): Promise<void> {
     const { maxRows, maxBytes } = this.#context.limits;
-    const lanes = [...this.#lanes(own)].toSorted((left, right) => left.held.since - right.held.since);
+    const lanes = [...this.#lanes(own)]
+      .filter((lane) => lane.held.rows > 0)
+      .toSorted((left, right) => left.held.since - right.held.since);
     let rows = lanes.reduce((sum, lane) => sum + lane.held.rows, 0);
     let bytes = lanes.reduce((sum, lane) => sum + lane.held.bytes, 0);
     for (const lane of lanes) {
-      if ((rows <= 2 * maxRows && bytes <= 2 * maxBytes) || lane.held.rows === 0) return;
-      rows -= lane.held.rows;
-      bytes -= lane.held.bytes;
+      const { held } = lane;
+      const isPassedBy = this.#taken - held.since > Math.max(2 * maxRows, mostPassedBy);
+      const isTooMuch = rows > 2 * maxRows || bytes > 2 * maxBytes;
+      if (!isPassedBy && !isTooMuch) return;
+      rows -= held.rows;
+      bytes -= held.bytes;
       await lane.finish();
     }
   }
