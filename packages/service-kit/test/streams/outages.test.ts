@@ -4,8 +4,9 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import type { TestRedis } from "@payflow/testkit/redis.ts";
 import { testRedis } from "@payflow/testkit/redis.ts";
 import { testRedisCluster } from "@payflow/testkit/redis-cluster.ts";
-import { isRedisOutage } from "../../src/store/redis.ts";
-import { numbered, StreamSpace, testMerchants } from "./streams-fixture.ts";
+import type { Redis } from "ioredis";
+import { isRedisOutage, settled } from "../../src/store/redis.ts";
+import { numbered, StreamSpace, testMerchants, testTenant } from "./streams-fixture.ts";
 
 setDefaultTimeout(90_000);
 
@@ -114,4 +115,52 @@ test("what was handled while Redis went away is acknowledged once it is back, wi
   await eventually(async () => (await space.unacknowledged()) === 0);
   expect(new Set(handled).size).toBe(handled.length);
   await space.end();
+});
+
+const stepValue = "the step's own value";
+
+test("a step that finishes entries is done once, however often its answer is lost", async () => {
+  const space = await StreamSpace.open(single.url);
+  try {
+    const redis = space.connect() as Redis; // one server's
+    await settled(redis);
+    const send = redis.sendCommand.bind(redis);
+    const lost = { answers: 2 };
+    redis.sendCommand = (command) => {
+      const answer = send(command);
+      if (!command.args.includes(stepValue)) return answer;
+      return Promise.resolve(answer).then((value) => {
+        if (lost.answers === 0) return value;
+        lost.answers -= 1;
+        throw new Error("Connection is closed.");
+      });
+    };
+    await space.append([1, 2, 3].map((sequence) => ({ merchant: "a", sequence })));
+    await space.start({
+      redis,
+      open: (partition) => ({
+        async take(entries) {
+          const list = space.keys.parked(partition.number, "exporter", testTenant);
+          const done = { entries, isExported: true };
+          const script = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
+          // As a consumer does that waits for what passes by itself.
+          while (lost.answers > 0) {
+            await partition.step(script, [list], [stepValue], done).catch(() => {});
+          }
+        },
+        async close() {},
+      }),
+    });
+    await eventually(async () => lost.answers === 0 && (await space.unacknowledged()) === 0);
+    const partitions = [0, 1, 2, 3];
+    const pushed = await Promise.all(
+      partitions.map((one) => space.redis.llen(space.keys.parked(one, "exporter", testTenant))),
+    );
+    const exported = await Promise.all(
+      partitions.map((one) => space.redis.hget(space.keys.exported(one, "exporter"), `${testTenant}/live`)),
+    );
+    expect([Math.max(...pushed), exported.filter((count) => count !== null)]).toEqual([1, ["3"]]);
+  } finally {
+    await space.end();
+  }
 });

@@ -101,7 +101,8 @@ export class RedisPartition implements HeldPartition {
     values: readonly (string | number)[],
     done?: DoneEntries,
   ): Promise<unknown> {
-    return this.#inTurn(() => this.#settle(script, keys, values, done, false));
+    // Only a step that finishes entries has a number, by which a repeat of it is known.
+    return this.#inTurn(() => this.#settle(script, keys, values, done, done !== undefined));
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
