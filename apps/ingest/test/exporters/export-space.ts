@@ -136,13 +136,14 @@ export class ExportSpace {
   }
 
   /** Looks after the streams, as every ingest process does: trims, and ends groups that have drained. */
-  look(): void {
+  look() {
     const { keys, redis, logger } = this;
     const looking = startStreams({
       ...{ keys, redis, logger, partitions: this.space.partitions, isShared: false, retentionSeconds: 0 },
       ...{ secret: internalSecret, metrics: new Metrics("exporters-test") },
     });
     this.defer(() => looking.stop());
+    return looking;
   }
 
   /** Appends events of a tenant, as the writer does; `count` of each merchant, in turn. */

@@ -23,6 +23,7 @@ export function readRow(entry: StreamEntry): ExportRow {
   if (typeof event !== "object" || event === null || Array.isArray(event)) {
     throw new UnreadableEvent("the event is no object");
   }
+  if (!Number.isSafeInteger(entry.sequence)) throw new UnreadableEvent("the entry has no sequence number");
   // An object that came out of JSON has texts for names.
   return { entry, event: event as Record<string, unknown> };
 }

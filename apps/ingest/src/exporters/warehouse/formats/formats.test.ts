@@ -98,6 +98,12 @@ test.each([...fileFormats])(
   },
 );
 
+test("numbers that no column holds are left out, and an entry without its own number is told", async () => {
+  const bytes = fileOf("parquet", [entryOf(1, { ...event, retry_count: 2 ** 40 }), entryOf(2, event)]);
+  expect((await readParquet(bytes)).map((row) => row.retry_count)).toEqual([null, 3]);
+  expect(() => readRow(entryOf(Number.NaN, event))).toThrow(UnreadableEvent);
+});
+
 test.each(["", "{", "[]", "null", '"text"', "1", "{}x"])("an entry with %j for an event is told", (text) => {
   expect(() => readRow(entryOf(1, text))).toThrow(UnreadableEvent);
 });

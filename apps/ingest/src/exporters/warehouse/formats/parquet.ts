@@ -45,10 +45,14 @@ function eventColumn(name: string): Column {
   if (name === "retry_count") {
     return {
       element: { name, type: "INT32", repetition_type: "OPTIONAL" },
-      value: ({ event }) => (Number.isInteger(event[name]) ? event[name] : undefined),
+      value: ({ event }) => int32(event[name]),
     };
   }
   return textColumn(name, ({ event }) => (typeof event[name] === "string" ? event[name] : undefined));
+}
+
+function int32(value: unknown): number | undefined {
+  return typeof value === "number" && (value | 0) === value ? value : undefined;
 }
 
 function microseconds(time: unknown): bigint | undefined {
