@@ -26,12 +26,13 @@ export interface HeldPartition {
   /** Counts and logs an error: of an entry itself, or one that passes by itself. */
   report(error: unknown, kind: "event" | "transient", entry?: StreamEntry): void;
   /**
-   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text is
-   * the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same text
-   * is sent once and then known by its digest. With `done` the same step marks those entries as done, after
-   * the Lua: only so, since XACK knows nothing of how groups under leases remember what is done. It is repeated
-   * then until Redis has answered, is done once however often that is, and has no answer where that was lost.
-   * Without `done` it throws while Redis is away, unlike the other methods, and may have been done then.
+   * Runs the consumer's own Lua in one step with the check of the lease, on keys of this partition. The text
+   * is the body of a function that sees its own `KEYS` and `ARGV`, and its answer is given back. The same
+   * text is sent once and then known by its digest. With `done` the same step marks those entries as done,
+   * after the Lua: only so, since XACK knows nothing of how groups under leases remember what is done. It is
+   * repeated then until Redis has answered, is done once however often that is, and has no answer where that
+   * was lost. Without `done` it throws while Redis is away, unlike the other methods, and may have been done
+   * then.
    */
   step(
     script: string,
