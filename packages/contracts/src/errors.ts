@@ -85,7 +85,7 @@ export const errorCodes = {
   unsupported_media_type: {
     status: 415,
     title: "The content type is not supported",
-    description: "Send `Content-Type: application/json`.",
+    description: "Send one of the content types, or encodings, named in `detail`; JSON everywhere.",
   },
   event_conflict: {
     status: 409,

@@ -11,7 +11,7 @@ export async function readJson(request: Request, limit: number): Promise<unknown
   if (request.body === null || length === "0") return undefined;
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
-    throw new DomainError("unsupported_media_type");
+    throw new DomainError("unsupported_media_type", "Send `Content-Type: application/json`.");
   const bytes = await readBytes(request, limit);
   if (bytes.length === 0) return undefined;
   try {

@@ -13,7 +13,7 @@ export interface DirectAnswer {
 
 /**
  * A POST route that reads its request by itself and takes from rates of its own: for what is asked tens of
- * thousands of times a second, where the framework's way costs more than the work. Decision 0014.
+ * thousands of times a second, where the framework's way costs more than the work. Decision 0016.
  */
 export interface DirectRoute {
   readonly path: string;
