@@ -145,6 +145,14 @@ describe("no log line of any process shows a secret after", () => {
       await pay(installation, key, { ...everywhere(), payment_method: method });
     }
     await pay(installation, key, { ...everywhere(), amount: card, currency: card, [card]: card });
+    const event = { event_type: card, event_id: cards[1], merchant_id_hash: cards[2], channel: key };
+    const events = url("ingest", "/v1/events/payment_exhaust");
+    const times = [new Date().toISOString(), card];
+    for (const event_timestamp of times) {
+      const body = { ...event, event_timestamp, payment_intent_id_hash: cards[3], processor: "stripe" };
+      const taken = await call(events, "POST", { key, body });
+      expect(taken.status).toBe(event_timestamp === card ? 400 : 202);
+    }
     const paid = await pay(installation, key, { metadata: { card } });
     const refunds = url("payment", `/payments/${paid.body.payment_id}/refunds`);
     await call(refunds, "POST", { key, body: { amount: 10, reason: card } });

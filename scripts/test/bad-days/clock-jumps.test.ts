@@ -13,6 +13,7 @@ import { type Replicas, startTwoReplicas } from "../platform/replicas.ts";
 import { startTimedReceiver, timesIn } from "../platform/timed-receiver.ts";
 import { Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
+import { eventsKeepTime } from "./event-times.ts";
 
 setDefaultTimeout(120_000);
 
@@ -236,6 +237,9 @@ async function breaksNothing(seconds: number): Promise<void> {
 
   await jump(seconds);
   await keysKeepTime();
+  for (const replica of [1, astray]) {
+    await eventsKeepTime(replicas.publicUrl("ingest", replica), tenant.liveKey);
+  }
   await flagIsDated();
   for (const replica of [1, astray]) {
     const again = await pay(replica, tenant.liveKey, { customer_id: "repeated" }, idempotencyKey);

@@ -26,8 +26,8 @@ const paths = {
   ingest: "/v1/usage",
 };
 
-/** An event that the route past the framework takes. */
-const event = () => ({
+/** An event that ingest takes, another each time. */
+export const sampleEvent = () => ({
   event_type: "payment_failed",
   event_timestamp: new Date().toISOString(),
   event_id: crypto.randomUUID(),
@@ -57,7 +57,7 @@ export function requestDoors({ publicUrl }: Replicas): readonly Door[] {
 export function eventDoors({ publicUrl }: Replicas): readonly Door[] {
   return [1, 2].map((replica) => {
     const url = `${publicUrl("ingest", replica)}/v1/events/payment_exhaust`;
-    return { name: `ingest-${replica} events`, url, event };
+    return { name: `ingest-${replica} events`, url, event: sampleEvent };
   });
 }
 
