@@ -13,6 +13,7 @@ import type { ingestSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { BytesInFlight } from "./events/bodies/bytes-in-flight.ts";
 import type { EventRoutes } from "./events/events.routes.ts";
+import { eventMetrics } from "./events/take-events.ts";
 import { createAllowanceStore } from "./quotas/allowance.store.ts";
 import { createAllowance } from "./quotas/allowance.ts";
 import type { ReadUsage } from "./quotas/usage.ts";
@@ -76,5 +77,6 @@ async function composeRoutes(parts: TakingParts): Promise<EventRoutes & ReadUsag
     ...{ inFlight, now, usage, allowance: createAllowance(usage, now) },
     ...{ writer: parts.writer, pressure: parts.pressure, durability: config.INGEST_DURABILITY },
     eventLimiter: parts.access.eventLimiter,
+    metrics: eventMetrics(metrics),
   };
 }

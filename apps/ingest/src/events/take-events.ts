@@ -3,6 +3,7 @@ import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
 import type { ChargingRateLimiter } from "@payflow/service-kit/auth/rates/rate-limiter.ts";
 import type { Rate } from "@payflow/service-kit/http/access.ts";
 import type { RequestFacts } from "@payflow/service-kit/http/request.ts";
+import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { Allowance } from "../quotas/allowance.ts";
 import type { Pressure } from "../streams/pressure.ts";
 import type { AppendResult, StreamWriter } from "../writer/writer.ts";
@@ -19,8 +20,21 @@ export interface TakeEvents {
   readonly allowance: Allowance;
   readonly pressure: Pressure;
   readonly inFlight: BytesInFlight;
+  readonly metrics: EventMetrics;
   /** Milliseconds since 1970, by the store's clock. */
   readonly now: () => number;
+}
+
+export type EventMetrics = ReturnType<typeof eventMetrics>;
+
+/** What is known of events before they reach the writer, which counts the others. */
+export function eventMetrics(metrics: Metrics) {
+  return {
+    invalid: metrics.counter(
+      "payflow_ingest_invalid_events_total",
+      "Events that were refused for what they say.",
+    ),
+  };
 }
 
 /** A request with events. */
@@ -53,13 +67,16 @@ export async function takeEvent(
   const form = bodyForm(request.headers, singleFormats);
   const hold = deps.inFlight.hold(tenant.tenantId);
   try {
-    const bytes = await readBody(request, form.encoding, maxEventLength, hold);
+    const bytes = await readPaid(deps, arrival, form, maxEventLength, hold);
     note(deps, tenant, 1);
     // No body is one without fields, so that the answer tells what is missing.
     const text = bytes.length === 0 ? "{}" : textOf(bytes);
     const read = text === null ? null : readEvent(reading(deps, arrival, form), text);
     if (read === null) throw new DomainError("invalid_json");
-    if ("errors" in read) throw new DomainError("invalid_request", undefined, { errors: read.errors });
+    if ("errors" in read) {
+      deps.metrics.invalid.inc();
+      throw new DomainError("invalid_request", undefined, { errors: read.errors });
+    }
     const reservation = deps.allowance.reserve(tenant, 1);
     if (reservation === null) return { event: read, result: await deps.writer.append1(read) };
     const { settle } = await reservation;
@@ -67,7 +84,7 @@ export async function takeEvent(
     await settle(result.kind === "stored" ? 1 : 0);
     return { event: read, result };
   } finally {
-    release(deps, tenant, hold);
+    hold.release();
   }
 }
 
@@ -81,7 +98,7 @@ export async function takeEvents(deps: TakeEvents, arrival: Arrival): Promise<Ev
   const form = bodyForm(request.headers, batchFormats);
   const hold = deps.inFlight.hold(tenant.tenantId);
   try {
-    const bytes = await readBody(request, form.encoding, maxBodyBytes, hold);
+    const bytes = await readPaid(deps, arrival, form, maxBodyBytes, hold);
     const pieces = piecesOf(form.format, bytes);
     if (pieces.length === 0) throw expected("at least one event");
     note(deps, tenant, pieces.length);
@@ -89,7 +106,7 @@ export async function takeEvents(deps: TakeEvents, arrival: Arrival): Promise<Ev
     if (unpaid > 0) await takeRate(deps, arrival, unpaid);
     return await store(deps, tenant, await readAll(reading(deps, arrival, form), pieces));
   } finally {
-    release(deps, tenant, hold);
+    hold.release();
   }
 }
 
@@ -99,6 +116,7 @@ async function store(
   read: readonly (AcceptedEvent | InvalidEvent)[],
 ): Promise<EventResult[]> {
   const good = read.filter((one): one is AcceptedEvent => !("errors" in one));
+  if (good.length < read.length) deps.metrics.invalid.inc(read.length - good.length);
   const reservation = await deps.allowance.reserve(tenant, good.length);
   const results = await deps.writer.append(good);
   await reservation?.settle(results.reduce((sum, { kind }) => sum + (kind === "stored" ? 1 : 0), 0));
@@ -126,11 +144,21 @@ function admit(deps: TakeEvents, arrival: Arrival): Promise<void> | undefined {
 const bytesOfAnEvent = 4_096;
 const costOf = (bytes: number) => Math.max(1, Math.ceil(bytes / bytesOfAnEvent));
 
-/** Takes what a body has cost besides its first event, whatever became of it, and gives back its room. */
-function release({ eventLimiter }: TakeEvents, { tenantId, limits }: TenantContext, hold: Hold): void {
-  const cost = costOf(hold.bytes) - 1;
-  if (cost > 0) eventLimiter.charge(tenantId, eventRate(limits), cost);
-  hold.release();
+/** Reads a body, and takes from the tenant's rate what that has cost, whatever comes of it. */
+async function readPaid(
+  { eventLimiter }: TakeEvents,
+  { request, tenant }: Arrival,
+  form: BodyForm,
+  limit: number,
+  hold: Hold,
+): Promise<Uint8Array> {
+  try {
+    return await readBody(request, form.encoding, limit, hold);
+  } finally {
+    // The first of them was taken when the request was let in.
+    const cost = costOf(hold.bytes) - 1;
+    if (cost > 0) eventLimiter.charge(tenant.tenantId, eventRate(tenant.limits), cost);
+  }
 }
 
 /** Takes events from the tenant's rate; nothing to wait for where this process has them at hand. */

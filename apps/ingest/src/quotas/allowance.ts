@@ -1,5 +1,6 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
+import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
 import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import type { AllowanceStore, Wish } from "./allowance.store.ts";
 import { monthOf, nextMonth } from "./month.ts";
@@ -18,6 +19,8 @@ export interface Allowance {
    */
   reserve(tenant: TenantContext, events: number): Promise<Reservation> | null;
 }
+
+const counted = "The count of the month's events";
 
 interface Request {
   readonly tenantId: string;
@@ -41,10 +44,7 @@ export function createAllowance(store: AllowanceStore, now: () => number): Allow
     isOutage: () => true,
     run: (requests) => takeAll(store, requests),
   });
-  const ask = (request: Request) =>
-    take(request).catch((error: unknown) => {
-      throw unavailable("The count of the month's events", 1, error);
-    });
+  const ask = (request: Request) => orUnavailable(counted, () => take(request));
   return {
     reserve({ tenantId, limits: { monthly_events: allowance } }, events) {
       if (allowance === null || events === 0) return null;
@@ -93,7 +93,7 @@ async function takeFor(store: AllowanceStore, requests: readonly Request[]): Pro
     const { live, test } = await store.stored(tenantId, month);
     await store.restart(tenantId, month, taken.changes, live + test);
   }
-  throw new Error("the month's events could not be counted");
+  throw unavailable(counted);
 }
 
 function exhausted(allowance: number, nowMs: number): DomainError {

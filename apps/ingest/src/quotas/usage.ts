@@ -1,4 +1,5 @@
 import type { Mode, TenantContext } from "@payflow/contracts/access.ts";
+import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
 import type { AllowanceStore } from "./allowance.store.ts";
 import { monthOf, nextMonth } from "./month.ts";
 
@@ -17,10 +18,13 @@ export interface Usage {
   readonly resetsAt: number;
 }
 
-/** Counts what the tenant has stored this month, in both modes: the allowance is one for both. */
+/**
+ * Counts what the tenant has stored this month, in both modes: the allowance is one for both. Throws
+ * `unavailable` while Redis is away.
+ */
 export async function readUsage(deps: ReadUsage, { tenantId, limits }: TenantContext): Promise<Usage> {
   const nowMs = deps.now();
   const month = monthOf(nowMs);
-  const accepted = await deps.usage.stored(tenantId, month);
+  const accepted = await orUnavailable("The count of events", () => deps.usage.stored(tenantId, month));
   return { month, accepted, allowance: limits.monthly_events, resetsAt: nextMonth(nowMs) };
 }

@@ -18,6 +18,7 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { testRedis } from "@payflow/testkit/redis.ts";
 import { BytesInFlight } from "../../src/events/bodies/bytes-in-flight.ts";
 import { directEventRoutes, eventRoutes } from "../../src/events/events.routes.ts";
+import { eventMetrics } from "../../src/events/take-events.ts";
 import { createAllowanceStore } from "../../src/quotas/allowance.store.ts";
 import { createAllowance } from "../../src/quotas/allowance.ts";
 import { usageRoutes } from "../../src/quotas/usage.routes.ts";
@@ -91,7 +92,7 @@ export async function openEvents() {
         eventLimiter: access.eventLimiter,
         durability: "fsync" as const,
       },
-      ...{ allowance: createAllowance(usage, Date.now), now: Date.now },
+      ...{ allowance: createAllowance(usage, Date.now), now: Date.now, metrics: eventMetrics(metrics) },
     };
     const { authenticator } = access;
     const http = createHttp({ service: "ingest", title: "Ingest", logger, metrics, authenticator });

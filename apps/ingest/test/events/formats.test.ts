@@ -154,6 +154,14 @@ describe("many events", () => {
     expect(await Promise.all(ids)).toEqual([stored, stored]);
   });
 
+  test("are counted in the metrics when they are invalid", async () => {
+    const { key } = space.keyOf();
+    const fresh = await space.replica();
+    await post(fresh, single, { key, body: "{}" });
+    await post(fresh, batch, { key, type: ndjson, body: `{}\nno\n${json(example())}` });
+    expect(await fresh.metrics.text()).toMatch(/^payflow_ingest_invalid_events_total\{.*\} 3$/m);
+  });
+
   test("may be 10,000 in one body, plain or compressed, and keep their order", async () => {
     const limits = { ...space.keyOf().tenant.limits, events_per_second: 100_000 };
     const events = Array.from({ length: 10_000 }, (_, index) => json(example({ event_id: `e${index}` })));

@@ -35,10 +35,12 @@ async function usage(key: string) {
 describe("a tenant's events a second", () => {
   test("are counted by events, by all replicas together, and a body is taken as a whole or not at all", async () => {
     const { key, tenant } = space.keyOf({ limits: { ...defaultLimits, events_per_second: 1 } });
-    const sizes = [6_000, 5_000, 2_000, 1_500, 900, 400];
+    // Made before, since a limiter that gets no answer for long keeps the rate by itself.
+    const bodies = [6_000, 5_000, 2_000, 1_500, 900, 400].map(lines);
+    for (const replica of replicas) await knows(replica, key);
     const answers = await Promise.all(
-      sizes.map((size, index) =>
-        post(replicas[index % 2 === 0 ? 0 : 1], batch, { key, type: ndjson, body: lines(size) }),
+      bodies.map((body, index) =>
+        post(replicas[index % 2 === 0 ? 0 : 1], batch, { key, type: ndjson, body }),
       ),
     );
     let accepted = 0;

@@ -147,6 +147,7 @@ describe("a monthly allowance", () => {
     const tenant = newTenant(10);
     await redis.durable.stop("SIGKILL");
     expect(await request(one, tenant, 1)).toBe("unavailable");
+    expect(usageOf(one, tenant)).rejects.toThrow("unavailable");
     await redis.durable.start();
     await eventually(async () => (await request(one, tenant, 1)) === "stored");
   });
