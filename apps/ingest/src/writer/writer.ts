@@ -201,6 +201,7 @@ export class StreamWriter {
       const command = call.command({
         sha: appendSha,
         sliceMs,
+        isCluster: link.isCluster,
         fingerprintKey,
         streamOf: (partition) => keys.events(partition),
       });
@@ -214,7 +215,9 @@ export class StreamWriter {
     this.#observe(call, startedAt, counts);
     for (const chunk of call.chunks()) {
       const items = unknown.get(chunk);
-      if (items !== undefined) void this.#admit(chunk, items);
+      if (items !== undefined && chunk.isAdmitted) {
+        chunk.body.fail(new Error("a merchant that was admitted is not known"));
+      } else if (items !== undefined) void this.#admit(chunk, items);
       else if (chunk.next !== null && !chunk.body.isFailed) this.#push([chunk.next]);
     }
   }

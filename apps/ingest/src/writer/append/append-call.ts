@@ -26,6 +26,7 @@ export interface CallOptions {
   readonly sha: string;
   /** How long a slice of remembered ids is. */
   readonly sliceMs: number;
+  readonly isCluster: boolean;
   readonly fingerprintKey: string;
   readonly streamOf: (partition: number) => string;
 }
@@ -81,11 +82,12 @@ export class AppendCall {
   }
 
   /** The call, ready to be sent. */
-  command({ sha, sliceMs, fingerprintKey, streamOf }: CallOptions): PackedCommand {
+  command({ sha, sliceMs, isCluster, fingerprintKey, streamOf }: CallOptions): PackedCommand {
     const texts: string[] = [];
     packed.clear();
-    packed.list(this.#partitions.size + 1);
+    packed.list(this.#partitions.size + 2);
     packed.integer(sliceMs);
+    packed.integer(isCluster ? 1 : 0);
     for (const { merchants } of this.#partitions.values()) {
       packed.list(merchants.size);
       for (const { event, isAdmitted, isPlatform, items } of merchants.values()) {

@@ -3,28 +3,32 @@
 -- their streams, in one step.
 --
 -- KEYS: streams of events. What else belongs to a partition is named like its stream, up to the last word.
--- ARGV[1]: MessagePack: how long a slice is in ms, then for each key a list of merchants, each a list of
---   tenant, mode, merchant, 1 where it counts as known in any case, or 2 where its events are the platform's
---   own and do not count against the tenant either, then for each of its events the fingerprint of its id
---   (8 bytes), that of its body (4 bytes), and its id.
+-- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list of merchants, each
+--   a list of tenant, mode, merchant, 1 where it counts as known in any case, or 2 where its events are the
+--   platform's own and do not count against the tenant either, then for each of its events the fingerprint of
+--   its id (8 bytes), that of its body (4 bytes), and its id.
 -- ARGV[2] and so on: the events' texts, in the same order.
 -- Answer: for each key a text: id of the first stored entry (the others follow it by one), a letter for each
 --   event where not all were stored, and for each merchant its last sequence number before; or "!" and an
 --   error. Letters: s stored, d repeated, c conflicting, m of a merchant that is not known.
 --
--- How ids are remembered: docs/decisions/0013-ingest-writer.md.
+-- This runs tens of thousands of times a second, and each call of Redis's has its cost: none is made that
+-- another could spare. How ids are remembered: docs/decisions/0013-ingest-writer.md.
 
-local call, format, floor, concat = redis.call, string.format, math.floor, table.concat
+local call, try, format, floor, concat = redis.call, redis.pcall, string.format, math.floor, table.concat
 -- Slices that are asked besides the present one, ids that fill a bucket, buckets of a first table, and those
 -- that are counted to learn how full a table is.
 local kept, full, least, counted = 3, 128, 256, 32
--- Names longer than 64 bytes make Redis look a merchant up by its hash; else it reads up to 512 in turn.
+-- Values longer than 64 bytes make Redis look a merchant up by its hash; else it reads up to 512 in turn.
 local about = 'The last sequence number given to an event of each merchant, by tenant/mode/merchant.'
 
 local input = cmsgpack.unpack(ARGV[1])
 local time = call('TIME')
 local seconds = tonumber(time[1])
 local slice = floor((seconds * 1000 + floor(time[2] / 1000)) / input[1])
+local isCluster = input[2] == 1
+-- One call in some looks how full a bucket is: early enough, since no limit is near.
+local isLooking = time[2] % 8 == 0
 
 -- The month as 2026-11, from the days since 1970 (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 local function monthOf(days)
@@ -69,70 +73,76 @@ local function grow(seen, tables)
   call('SET', seen, cmsgpack.pack(tables))
 end
 
+-- Of the partition that is being stored: its stream and tables, the table that takes ids, the bucket that
+-- took the last one, the first entry's id with its parts, and why nothing more can be stored.
+local stream, seen, tables, first, newest, buckets, bucket, entry, milliseconds, number, failure
+
+-- What is known of an id: its body's fingerprint, or nothing, and then it is remembered. While a slot of a
+-- cluster moves, any key may be gone already: an error here is no error of the script.
+local function recall(id, body)
+  local a, b, c, d = string.byte(id, 1, 4)
+  local hash = a * 16777216 + b * 65536 + c * 256 + d
+  for index = first, #tables - 1 do
+    local one = tables[index]
+    local known = try('HGET', format('%s:%d.%d.%d', seen, one[1], one[2], hash % one[3]), id)
+    if type(known) == 'table' then failure = known.err end
+    if known then return known end
+  end
+  local key = format('%s%d', newest, hash % buckets)
+  local added = try('HSETNX', key, id, body)
+  if added == 1 then
+    bucket = key
+  elseif added == 0 then
+    return call('HGET', key, id)
+  else
+    failure = added.err
+  end
+end
+
+local function append(merchant, sequence, id, text)
+  local name = '*'
+  if entry then
+    if not milliseconds then
+      local left, right = string.match(entry, '^(%d+-)(%d+)$')
+      milliseconds, number = left, tonumber(right)
+    end
+    number = number + 1
+    name = format('%s%d', milliseconds, number)
+  end
+  local added = try(
+    'XADD', stream, name, 'tenant', merchant[1], 'mode', merchant[2], 'merchant', merchant[3],
+    'sequence', sequence, 'id', id, 'event', text
+  )
+  if type(added) == 'table' then
+    failure = added.err
+  else
+    entry = entry or added
+  end
+end
+
 local function store(base, merchants, at)
-  local stream, sequences, seen = base .. 'events', base .. 'sequences', base .. 'seen'
-  local usage = base .. 'usage:' .. month
+  local sequences, usage = base .. 'sequences', base .. 'usage:' .. month
   local names = {}
   for i = 1, #merchants do
     local merchant = merchants[i]
-    names[i] = concat({ merchant[1], merchant[2], merchant[3] }, '/')
+    names[i] = merchant[1] .. '/' .. merchant[2] .. '/' .. merchant[3]
   end
   local last = call('HMGET', sequences, unpack(names))
-  -- What cannot be written is found now, before anything was.
-  call('XLEN', stream)
-  call('HLEN', usage)
-  local tables = tablesOf(seen)
-  local first, prefixes = #tables, {}
-  for index = 1, #tables do
-    prefixes[index] = format('%s:%d.%d.', seen, tables[index][1], tables[index][2])
-    if tables[index][1] >= tables[#tables][1] - kept and index < first then first = index end
-  end
-  local newest, buckets = prefixes[#tables], tables[#tables][3]
+  -- While the slot moves this may be gone: found now, before anything was written.
+  if isCluster then call('HLEN', usage) end
+  stream, seen = base .. 'events', base .. 'seen'
+  tables = tablesOf(seen)
+  first = #tables
+  local present = tables[first]
+  while first > 1 and tables[first - 1][1] >= present[1] - kept do first = first - 1 end
+  newest, buckets = format('%s:%d.%d.', seen, present[1], present[2]), present[3]
+  bucket, entry, milliseconds, failure = nil, nil, nil, nil
 
-  local letters, answer, stored, counts, touched = {}, { '-', '-' }, 0, {}, {}
-  local isWhole, isNew, milliseconds, number, failure, bucket = true, false, nil, nil, nil, nil
-
-  -- An answer, or nothing where it is an error: while a slot of a cluster moves, any key may be gone already.
-  local function ask(...)
-    local reply = redis.pcall(...)
-    if type(reply) ~= 'table' then return reply end
-    failure = reply.err
-  end
-
-  -- What is known of an id: its body's fingerprint, or nothing, and then it is remembered.
-  local function recall(id, body)
-    local a, b, c, d = string.byte(id, 1, 4)
-    local hash = a * 16777216 + b * 65536 + c * 256 + d
-    for index = first, #tables - 1 do
-      local known = ask('HGET', format('%s%d', prefixes[index], hash % tables[index][3]), id)
-      if known or failure then return known end
-    end
-    local key = format('%s%d', newest, hash % buckets)
-    local added = ask('HSETNX', key, id, body)
-    if failure then return end
-    bucket = key
-    if added == 0 then return call('HGET', key, id) end
-  end
-
-  local function append(merchant, sequence, id, text)
-    local name = milliseconds and format('%s%d', milliseconds, number + 1) or '*'
-    local entry = redis.pcall(
-      'XADD', stream, name, 'tenant', merchant[1], 'mode', merchant[2], 'merchant', merchant[3],
-      'sequence', format('%d', sequence), 'id', id, 'event', text
-    )
-    if type(entry) == 'table' then return entry.err end
-    if milliseconds then
-      number = number + 1
-    else
-      local left, right = string.match(entry, '^(%d+-)(%d+)$')
-      milliseconds, number, answer[1] = left, tonumber(right), entry
-    end
-  end
-
+  local answer, letters, isWhole, touched, counts = { '-', '-' }, {}, true, {}, nil
   for i = 1, #merchants do
     local merchant = merchants[i]
-    local before = tonumber(last[i] or 0)
-    local sequence = before
+    local before = last[i] or '0'
+    local sequence, latest = tonumber(before), before
     local isKnown = last[i] or merchant[4] > 0
     for j = 5, #merchant, 3 do
       at = at + 1
@@ -143,43 +153,47 @@ local function store(base, merchants, at)
         if known then
           letter = known == body and 'd' or 'c'
         elseif not failure then
-          letter = 's'
-          failure = append(merchant, sequence + 1, merchant[j + 2], ARGV[at])
-          -- An id whose event is not stored must not be remembered: its repeat would be refused.
-          if failure then call('HDEL', bucket, id) else sequence = sequence + 1 end
+          local following = format('%d', sequence + 1)
+          append(merchant, following, merchant[j + 2], ARGV[at])
+          if failure then
+            -- An id whose event is not stored must not be remembered: its repeat would be refused.
+            call('HDEL', bucket, id)
+          else
+            letter, sequence, latest = 's', sequence + 1, following
+          end
         end
       end
       letters[#letters + 1] = letter
       isWhole = isWhole and letter == 's'
     end
-    answer[#answer + 1] = format('%d', before)
-    if sequence > before then
+    answer[#answer + 1] = before
+    if latest ~= before then
       touched[#touched + 1] = names[i]
-      touched[#touched + 1] = format('%d', sequence)
-      isNew = isNew or not last[i]
-      stored = stored + sequence - before
+      touched[#touched + 1] = latest
+      if not last[i] then call('HSETNX', sequences, 'about', about) end
       local tenant = merchant[1] .. '/' .. merchant[2]
-      counts[tenant] = (counts[tenant] or 0) + sequence - before
+      counts = counts or {}
+      counts[tenant] = (counts[tenant] or 0) + sequence - tonumber(before)
       if merchant[4] == 2 then
         local own = tenant .. '/platform'
-        counts[own] = (counts[own] or 0) + sequence - before
+        counts[own] = (counts[own] or 0) + sequence - tonumber(before)
       end
     end
   end
-  if stored > 0 then
-    if isNew then call('HSETNX', sequences, 'about', about) end
+  if counts then
     call('HSET', sequences, unpack(touched))
     for tenant, count in pairs(counts) do call('HINCRBY', usage, tenant, format('%d', count)) end
-    if call('HLEN', bucket) >= full then grow(seen, tables) end
+    if isLooking and call('HLEN', bucket) >= full then grow(seen, tables) end
   end
   if failure then return '!' .. failure end
+  answer[1] = entry or '-'
   if not isWhole then answer[2] = concat(letters) end
   return concat(answer, ' ')
 end
 
 local answers, at = {}, 1
 for index = 1, #KEYS do
-  local merchants = input[index + 1]
+  local merchants = input[index + 2]
   -- The last word is "events"; one partition's fault is not that of the others.
   local isDone, answer = pcall(store, string.sub(KEYS[index], 1, -7), merchants, at)
   answers[index] = isDone and answer or '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
