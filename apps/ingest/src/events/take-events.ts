@@ -154,6 +154,10 @@ async function readPaid(
 ): Promise<Uint8Array> {
   try {
     return await readBody(request, form.encoding, limit, hold);
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
+    // Nobody hears this; it is no failure of ours.
+    throw new DomainError("invalid_json", "The connection ended before the body did.");
   } finally {
     // The first of them was taken when the request was let in.
     const cost = costOf(hold.bytes) - 1;

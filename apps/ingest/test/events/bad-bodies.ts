@@ -76,6 +76,13 @@ const documents: readonly Omit<BadBody, "path">[] = [
     code: "unsupported_media_type",
   },
   {
+    name: "an encoding that every object has",
+    headers: { "content-encoding": "constructor" },
+    body: good(),
+    status: 415,
+    code: "unsupported_media_type",
+  },
+  {
     name: "two encodings",
     headers: { "content-encoding": "gzip, gzip" },
     body: gzipSync(gzipSync(good())),

@@ -9,21 +9,21 @@ export interface BodyForm {
   readonly encoding: Encoding;
 }
 
-const formats: Readonly<Record<string, Format>> = {
-  "application/json": "json",
-  "application/x-ndjson": "ndjson",
-  "application/cloudevents+json": "cloud-event",
-  "application/cloudevents-batch+json": "cloud-event-batch",
-};
+const formats = new Map<string, Format>([
+  ["application/json", "json"],
+  ["application/x-ndjson", "ndjson"],
+  ["application/cloudevents+json", "cloud-event"],
+  ["application/cloudevents-batch+json", "cloud-event-batch"],
+]);
 
-const encodings: Readonly<Record<string, Encoding>> = {
-  "": "identity",
-  identity: "identity",
-  gzip: "gzip",
+const encodings = new Map<string, Encoding>([
+  ["", "identity"],
+  ["identity", "identity"],
+  ["gzip", "gzip"],
   // RFC 9110, 8.4.1.3: another name of the same.
-  "x-gzip": "gzip",
-  zstd: "zstd",
-};
+  ["x-gzip", "gzip"],
+  ["zstd", "zstd"],
+]);
 
 const parameters = /\s*;\s*charset\s*=\s*"?utf-8"?\s*;?\s*$/i;
 
@@ -33,19 +33,19 @@ const parameters = /\s*;\s*charset\s*=\s*"?utf-8"?\s*;?\s*$/i;
  */
 export function bodyForm(headers: Headers, taken: readonly Format[]): BodyForm {
   const type = headers.get("content-type") ?? "";
-  const known = formats[type] ?? formats[type.replace(parameters, "").trim().toLowerCase()];
+  const known = formats.get(type) ?? formats.get(type.replace(parameters, "").trim().toLowerCase());
   // CloudEvents 1.0.2, HTTP binding, 3: what has another type is in binary mode, its attributes in headers.
   const isBinary = known === "json" && headers.has("ce-specversion");
   const format = isBinary ? "binary-cloud-event" : known;
   if (format === undefined || !taken.includes(format)) {
-    const named = Object.entries(formats).filter(([, one]) => taken.includes(one));
+    const named = [...formats].filter(([, one]) => taken.includes(one));
     throw new DomainError(
       "unsupported_media_type",
       `Send Content-Type: ${named.map(([name]) => name).join(", ")}; text is UTF-8.`,
     );
   }
   const coding = headers.get("content-encoding");
-  const encoding = encodings[coding?.trim().toLowerCase() ?? ""];
+  const encoding = encodings.get(coding?.trim().toLowerCase() ?? "");
   if (encoding === undefined) {
     throw new DomainError("unsupported_media_type", "Send Content-Encoding: gzip or zstd, or none.", {
       // RFC 9110, 15.5.16.
