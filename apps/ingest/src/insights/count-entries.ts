@@ -1,3 +1,4 @@
+import { compareEntryIds, entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
 import type { HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
@@ -47,7 +48,7 @@ export function countEntries(deps: CountEntries, partition: HeldPartition): Pick
 function addUp(deps: CountEntries, entries: readonly StreamEntry[]): Additions {
   const additions: Additions = new Map();
   for (const entry of entries) {
-    const arrivedAtMs = arrivalMs(entry.id);
+    const arrivedAtMs = entryTimeMs(entry.id);
     const facts = readFacts(entry.event, arrivedAtMs, deps.lateMs);
     if (facts === null) continue;
     const minute = minuteOf(arrivedAtMs);
@@ -81,18 +82,7 @@ function combine(
   return { minute, texts: new Map(combined) };
 }
 
-/** When an entry arrived, in milliseconds since 1970 by Redis's clock: the first part of its id. */
-function arrivalMs(id: string): number {
-  return Number(id.slice(0, id.indexOf("-")));
-}
-
 /** Whether an entry lies behind a position; behind none, which is empty, lie all. */
 function isAfter(id: string, position: string): boolean {
-  if (position === "") return true;
-  const difference = arrivalMs(id) - arrivalMs(position);
-  return difference > 0 || (difference === 0 && sequenceOf(id) > sequenceOf(position));
-}
-
-function sequenceOf(id: string): number {
-  return Number(id.slice(id.indexOf("-") + 1));
+  return position === "" || compareEntryIds(id, position) > 0;
 }

@@ -1,3 +1,4 @@
+import { entryTimeMs } from "../store/entry-id.ts";
 import { fieldFunction, orderFunctions } from "../store/redis-lua.ts";
 import type { StreamsRedis } from "./connect.ts";
 import type { StreamKeys } from "./keys.ts";
@@ -111,7 +112,7 @@ function toState(partition: number, groups: readonly string[], reply: (string | 
     groups: groups.map((group, index) => {
       const [lag = 0, pending = 0, oldest] = reply.slice(5 + 3 * index, 8 + 3 * index);
       const id = idOrNull(oldest);
-      const ageMs = id === null ? 0 : Number(now) - Number(id.split("-")[0]);
+      const ageMs = id === null ? 0 : Number(now) - entryTimeMs(id);
       return {
         group,
         // What Redis cannot count is at least the one that was found.

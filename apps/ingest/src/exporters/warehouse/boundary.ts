@@ -1,3 +1,4 @@
+import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
 import type { FileFormat } from "./formats/encoder.ts";
 
 /**
@@ -21,14 +22,6 @@ export interface Boundary {
   readonly without: readonly string[];
 }
 
-/** Orders the ids of entries: milliseconds, a dash, a number. */
-export function compareIds(left: string, right: string): number {
-  const leftDash = left.indexOf("-");
-  const rightDash = right.indexOf("-");
-  const byTime = Number(left.slice(0, leftDash)) - Number(right.slice(0, rightDash));
-  return byTime !== 0 ? byTime : Number(left.slice(leftDash + 1)) - Number(right.slice(rightDash + 1));
-}
-
 /** Whether an entry is one of a file's rows, unless an earlier file has it. */
 export function isWithin(
   boundary: Boundary,
@@ -36,8 +29,8 @@ export function isWithin(
 ): boolean {
   return (
     (boundary.tenantId === "" || boundary.tenantId === entry.tenantId) &&
-    compareIds(entry.id, boundary.first) >= 0 &&
-    compareIds(entry.id, boundary.last) <= 0 &&
+    compareEntryIds(entry.id, boundary.first) >= 0 &&
+    compareEntryIds(entry.id, boundary.last) <= 0 &&
     !boundary.without.includes(entry.tenantId)
   );
 }

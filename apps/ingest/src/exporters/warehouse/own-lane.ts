@@ -1,6 +1,6 @@
+import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
 import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
 import { backoffMs, pause } from "@payflow/service-kit/work/retry.ts";
-import { compareIds } from "./boundary.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { ExportRow } from "./row.ts";
@@ -46,7 +46,7 @@ export class OwnLane implements Lane {
 
   async passed(entryId: string): Promise<void> {
     const { current, expected } = this.#files;
-    if (current?.isExpected && expected !== null && compareIds(entryId, expected.last) >= 0) {
+    if (current?.isExpected && expected !== null && compareEntryIds(entryId, expected.last) >= 0) {
       await this.finish();
     }
   }
@@ -64,7 +64,7 @@ export class OwnLane implements Lane {
   /** Rows that are missing from a boundary were taken out by hand; those behind it begin another file. */
   async #endBefore(entryId: string): Promise<void> {
     const { current, expected } = this.#files;
-    if (current?.isExpected && expected !== null && compareIds(entryId, expected.last) > 0) {
+    if (current?.isExpected && expected !== null && compareEntryIds(entryId, expected.last) > 0) {
       await this.finish();
     }
   }

@@ -32,8 +32,3 @@ export function readRow(entry: StreamEntry): ExportRow {
 export function streamIdOf(entry: Pick<StreamEntry, "partition" | "id">): string {
   return `${entry.partition}:${entry.id}`;
 }
-
-/** When the entry was stored, in milliseconds since 1970. */
-export function receivedMs(entryId: string): number {
-  return Number(entryId.slice(0, entryId.indexOf("-")));
-}

@@ -1,7 +1,7 @@
+import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
 import type { EntryReference } from "@payflow/service-kit/streams/consumer.ts";
 import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
 import { backoffMs } from "@payflow/service-kit/work/retry.ts";
-import { compareIds } from "./boundary.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { ParkedEntry } from "./parking.store.ts";
@@ -116,7 +116,7 @@ export class TenantLane implements Lane {
   /** The file with a boundary of its own ends with that, whatever is missing from it. */
   async #endExpected(entryId: string, least: number): Promise<void> {
     const { current, expected } = this.#files;
-    if (current?.isExpected && expected !== null && compareIds(entryId, expected.last) >= least) {
+    if (current?.isExpected && expected !== null && compareEntryIds(entryId, expected.last) >= least) {
       await this.finish();
     }
   }
@@ -214,7 +214,8 @@ export class TenantLane implements Lane {
       for (const one of page) {
         const row = readRow(one.entry);
         const { expected } = this.#files;
-        const isBehind = file?.isExpected && expected !== null && compareIds(one.entry.id, expected.last) > 0;
+        const isBehind =
+          file?.isExpected && expected !== null && compareEntryIds(one.entry.id, expected.last) > 0;
         if (isBehind) return { file, entries };
         if (file === null) file = this.#files.begin(row);
         else file.add(row);

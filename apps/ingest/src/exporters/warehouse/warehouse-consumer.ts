@@ -1,10 +1,11 @@
+import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
 import type { CloseReason, HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { type Place, placesOf, targetName } from "../exporter.ts";
 import type { WarehouseExporter } from "../exporter-settings.ts";
 import { createBoundariesStore } from "./boundaries.store.ts";
-import { type Boundary, compareIds, isWithin } from "./boundary.ts";
+import { type Boundary, isWithin } from "./boundary.ts";
 import { isAt, type Lane, type LaneContext, LaneFiles } from "./lane.ts";
 import { OwnLane } from "./own-lane.ts";
 import { createParkingStore } from "./parking.store.ts";
@@ -89,7 +90,7 @@ class WarehousePartition implements PartitionConsumer {
   async #pass(entryId: string, own: OwnLane): Promise<void> {
     for (const lane of this.#lanes(own)) await lane.passed(entryId);
     if (this.#recorded.length === 0) return;
-    this.#recorded = this.#recorded.filter(({ boundary }) => compareIds(entryId, boundary.last) < 0);
+    this.#recorded = this.#recorded.filter(({ boundary }) => compareEntryIds(entryId, boundary.last) < 0);
   }
 
   async tick(): Promise<void> {

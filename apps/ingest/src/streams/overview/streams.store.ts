@@ -1,4 +1,5 @@
 import type { Mode } from "@payflow/contracts/access.ts";
+import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
 import { fieldFunction } from "@payflow/service-kit/store/redis-lua.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
@@ -78,7 +79,7 @@ export function createStreamsStore(redis: StreamsRedis, keys: StreamKeys, partit
         lag?.oldestId == null ? "" : oldest(keys.events(partition), lag.oldestId),
         oldest(keys.parked(partition, group, tenantId), "-"),
       ]);
-      return Math.min(...found.filter((id) => id !== "").map((id) => Number(id.split("-")[0])));
+      return Math.min(...found.filter((id) => id !== "").map(entryTimeMs));
     },
 
     /** Its dead letters. */

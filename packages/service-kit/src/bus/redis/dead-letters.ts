@@ -1,5 +1,6 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { consumerGroups, type Topic, topics } from "@payflow/contracts/events.ts";
+import { compareEntryIds } from "../../store/entry-id.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterQuery, DeadLetters, RedriveRequest } from "../bus.ts";
 import { isTopic, type Keys, partitionOf } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
@@ -34,7 +35,7 @@ export class RedisDeadLetters implements DeadLetters {
     for (const topic of topicsOf(query.group, query.topic)) {
       found.push(...(await this.#newest(topic, query)));
     }
-    found.sort((left, right) => compareIds(right.id, left.id));
+    found.sort((left, right) => compareLetterIds(right.id, left.id));
     const letters = found.slice(0, query.limit);
     return { letters, next: found.length > query.limit ? (letters.at(-1)?.id ?? null) : null };
   }
@@ -42,7 +43,7 @@ export class RedisDeadLetters implements DeadLetters {
   async redrive(request: RedriveRequest): Promise<number> {
     const ids = request.ids ?? (await this.#oldest(request));
     let count = 0;
-    for (const id of [...ids].sort(compareIds)) {
+    for (const id of [...ids].sort(compareLetterIds)) {
       const letter = await this.#find(id);
       if (letter === null || letter.group !== request.group) continue;
       const stream = this.keys.stream(letter.topic, partitionOf(letter.key));
@@ -116,11 +117,8 @@ function endBefore(topic: Topic, after: string): string {
 }
 
 /** Orders by time, then sequence, then topic. */
-function compareIds(left: string, right: string): number {
-  const parts = (id: string) => entryId(id).split("-").map(Number);
-  const [leftMs = 0, leftSequence = 0] = parts(left);
-  const [rightMs = 0, rightSequence = 0] = parts(right);
-  return leftMs - rightMs || leftSequence - rightSequence || (left < right ? -1 : left > right ? 1 : 0);
+function compareLetterIds(left: string, right: string): number {
+  return compareEntryIds(entryId(left), entryId(right)) || (left < right ? -1 : left > right ? 1 : 0);
 }
 
 function toLetter(topic: Topic, [id, fields]: [string, string[]]): DeadLetter {

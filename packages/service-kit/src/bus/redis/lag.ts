@@ -1,5 +1,6 @@
 import { consumerGroups, type Topic } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
+import { entryTimeMs } from "../../store/entry-id.ts";
 import type { GroupLag, TopicLag } from "../bus.ts";
 import { type Keys, partitions } from "./keys.ts";
 
@@ -46,7 +47,7 @@ async function readPartitionLag(redis: Redis, stream: string, group: string, now
   const position = await readPosition(redis, stream, group);
   const [oldest] = await redis.xrange(stream, position === null ? "-" : `(${position.id}`, "+", "COUNT", 1);
   if (oldest === undefined) return { events: 0, seconds: 0 };
-  const ageMs = nowMs - Number(oldest[0].split("-")[0]);
+  const ageMs = nowMs - entryTimeMs(oldest[0]);
   const events = position?.lag ?? (await redis.xlen(stream));
   return { events: Math.max(events, 1), seconds: Math.max(ageMs, 0) / 1_000 };
 }

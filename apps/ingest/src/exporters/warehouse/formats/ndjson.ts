@@ -1,4 +1,5 @@
-import { type ExportRow, receivedMs, streamIdOf } from "../row.ts";
+import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
+import { type ExportRow, streamIdOf } from "../row.ts";
 import type { FileEncoder } from "./encoder.ts";
 
 /** Characters of a frame before compression. One takes less than a millisecond of the event loop. */
@@ -39,7 +40,7 @@ function lineOf({ entry, event }: ExportRow): string {
     tenant_id: entry.tenantId,
     mode: entry.mode,
     sequence: entry.sequence,
-    received_at: new Date(receivedMs(entry.id)).toISOString(),
+    received_at: new Date(entryTimeMs(entry.id)).toISOString(),
   });
   // The stored text is such a body as a rule; a line must have no second one in it.
   const isLine = entry.event.startsWith('{"') && !entry.event.includes("\n");

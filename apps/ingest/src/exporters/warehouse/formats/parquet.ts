@@ -1,7 +1,8 @@
+import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
 import type { SchemaElement } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { instantOf, PaymentExhaust } from "../../../events/event.ts";
-import { type ExportRow, receivedMs, streamIdOf } from "../row.ts";
+import { type ExportRow, streamIdOf } from "../row.ts";
 import type { FileEncoder } from "./encoder.ts";
 
 /** Rows that stand together, column by column. Encoding so many holds the event loop for some 10 ms. */
@@ -35,7 +36,7 @@ const columns: readonly Column[] = [
     element: { name: "sequence", type: "INT64", repetition_type: "REQUIRED" },
     value: ({ entry }) => BigInt(entry.sequence),
   },
-  timeColumn("received_at", ({ entry }) => BigInt(receivedMs(entry.id)) * 1_000n),
+  timeColumn("received_at", ({ entry }) => BigInt(entryTimeMs(entry.id)) * 1_000n),
   ...Object.keys(PaymentExhaust.properties).map(eventColumn),
 ];
 
