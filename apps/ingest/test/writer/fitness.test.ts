@@ -25,7 +25,12 @@ afterAll(async () => {
   await pair.close();
 });
 
-const fit = { appendonly: "yes", appendfsync: "always", "maxmemory-policy": "noeviction" };
+const fit = {
+  appendonly: "yes",
+  appendfsync: "always",
+  "no-appendfsync-on-rewrite": "no",
+  "maxmemory-policy": "noeviction",
+};
 
 function open(): WriterSpace {
   const space = new WriterSpace(pair.durable.url);
@@ -56,9 +61,10 @@ async function withoutConfig(): Promise<string> {
 test("fsync refuses a Redis that may lose events, naming each setting", async () => {
   await admin.config("SET", "appendonly", "no");
   await admin.config("SET", "appendfsync", "everysec");
+  await admin.config("SET", "no-appendfsync-on-rewrite", "yes");
   await admin.config("SET", "maxmemory-policy", "allkeys-lru");
   const problems = await problemsOf(open().open());
-  expect(problems).toHaveLength(3);
+  expect(problems).toHaveLength(4);
   for (const name of Object.keys(fit)) {
     expect(problems.some((one) => one.startsWith("INGEST_REDIS_URL") && one.includes(name))).toBe(true);
   }

@@ -56,6 +56,7 @@ async function storedEntries(): Promise<number> {
 test("a Redis that may lose events is refused with every setting named", async () => {
   await redis.config("SET", "appendonly", "no");
   await redis.config("SET", "appendfsync", "everysec");
+  await redis.config("SET", "no-appendfsync-on-rewrite", "yes");
   await redis.config("SET", "maxmemory-policy", "allkeys-lru");
   for (const attempt of [assertDurableRedis(redis), open()]) {
     const error = await attempt.then(
@@ -65,6 +66,7 @@ test("a Redis that may lose events is refused with every setting named", async (
     expect(error?.name).toBe("ConfigError");
     expect(error?.message).toContain("appendonly to yes");
     expect(error?.message).toContain("appendfsync to always");
+    expect(error?.message).toContain("no-appendfsync-on-rewrite to no");
     expect(error?.message).toContain("maxmemory-policy to noeviction");
   }
 });

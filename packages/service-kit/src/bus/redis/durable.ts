@@ -4,6 +4,8 @@ import { ConfigError } from "../../process/config.ts";
 const demanded = {
   appendonly: "yes",
   appendfsync: "always",
+  // Else nothing is synced while a child of Redis's writes a file, whatever `appendfsync` says.
+  "no-appendfsync-on-rewrite": "no",
   "maxmemory-policy": "noeviction",
 } as const;
 
