@@ -27,7 +27,7 @@ async function showLogs(app: string | undefined, { state, follow, lines }: LogsF
   if (names.length === 0) {
     const known = logNames(state).join(", ");
     throw new Error(
-      `There are no logs${app === undefined ? "" : ` of ${app}`} in ${state}. ${known && `Known: ${known}.`}`,
+      `There are no logs${app === undefined ? "" : ` of ${app}`} in ${state}.${known && ` Known: ${known}.`}`,
     );
   }
   for (const name of lines === 0 ? [] : names) {

@@ -13,7 +13,8 @@ export function resetCommand(): Command {
     .option("-y, --yes", "really delete them")
     .addOption(stateOption())
     .action(async ({ state, yes }: ResetFlags) => {
-      if (!yes) throw new Error(`This deletes all payments, keys and logs in ${state}. Add --yes to do it.`);
+      if (!yes)
+        throw new Error(`This deletes all payments, events, keys and logs in ${state}. Add --yes to do it.`);
       await bringDown(state);
       removeState(state);
       console.log(`${state} has been deleted.`);

@@ -6,7 +6,7 @@ export interface StateFlag {
   readonly state: string;
 }
 
-export const defaultStateFolder = path.join(repositoryRoot, ".payflow");
+const defaultStateFolder = path.join(repositoryRoot, ".payflow");
 
 /**
  * `--state DIR`: where one installation keeps its data, secrets and logs; relative to where the command is
@@ -16,6 +16,11 @@ export function stateOption(): Option {
   return new Option("--state <dir>", "folder with the installation's data, secrets and logs")
     .default(defaultStateFolder, ".payflow in the checkout")
     .argParser((folder) => path.resolve(folder));
+}
+
+/** The flag as commands for this folder need it, after a space; empty for the default. */
+export function stateFlag(state: string): string {
+  return state === defaultStateFolder ? "" : ` --state ${Bun.$.escape(state)}`;
 }
 
 /** Reads a flag that is a whole number. */

@@ -3,7 +3,7 @@ import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
 import { type RunRecord, runningRecord } from "@payflow/one-machine/installation/state.ts";
 import { memoryByProcess } from "@payflow/one-machine/processes/memory.ts";
 import { Command } from "commander";
-import { type StateFlag, stateOption } from "./state-option.ts";
+import { type StateFlag, stateFlag, stateOption } from "./state-option.ts";
 
 export function statusCommand(): Command {
   return new Command("status")
@@ -15,7 +15,7 @@ export function statusCommand(): Command {
 async function showStatus({ state }: StateFlag): Promise<void> {
   const record = runningRecord(state);
   if (record === null) {
-    console.log(`Nothing is running in ${state}. Start it with ./payflow up.`);
+    console.log(`Nothing is running in ${state}. Start it with ./payflow up${stateFlag(state)}.`);
     process.exitCode = 1;
     return;
   }

@@ -3,7 +3,7 @@ import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
 import { adminTokenFile } from "@payflow/one-machine/installation/secrets.ts";
 import type { Settings } from "@payflow/one-machine/installation/state.ts";
 import { hasTenants } from "../installation/has-tenants.ts";
-import { defaultStateFolder } from "./state-option.ts";
+import { stateFlag } from "./state-option.ts";
 
 /**
  * What a user wants to know about a running installation: where it answers, the admin token, and while there
@@ -15,7 +15,7 @@ export async function summary(state: string, settings: Settings): Promise<string
   const url = (port: number) => `http://127.0.0.1:${port}`;
   const width = Math.max(...platform.apps.map(({ name }) => name.length)) + 2;
   const apps = [...platform.apps].sort((one, other) => one.place - other.place);
-  const stateFlag = state === defaultStateFolder ? "" : ` --state ${Bun.$.escape(state)}`;
+  const flag = stateFlag(state);
   const tenant = platform.apps.find(({ name }) => name === "tenant");
   return [
     `PayFlow runs${replicas > 1 ? ` with ${replicas} replicas of each app` : ""}:`,
@@ -23,7 +23,7 @@ export async function summary(state: string, settings: Settings): Promise<string
       (app) => `  ${app.name.padEnd(width)}${url(ports.public(app))}   docs: ${url(ports.public(app))}/docs`,
     ),
     `  admin token: ${adminTokenFile(state)}`,
-    `  logs:        ./payflow logs${stateFlag}     stop: ./payflow down${stateFlag}`,
+    `  logs:        ./payflow logs${flag}     stop: ./payflow down${flag}`,
     ...(tenant === undefined || (await hasTenants(state, settings))
       ? []
       : [
