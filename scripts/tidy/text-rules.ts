@@ -42,7 +42,7 @@ const castsRule: Rule = {
         file.lines.flatMap((text, index) => {
           const isCast =
             /[\w)\]}] as (unknown|string|number|boolean|never|readonly|[A-Z]|\{)/.test(text) &&
-            !/^\s*(import|export|\*|\/\/|} from)|^\s*"|`/.test(text);
+            !/^\s*(import|export|\/?\*|\/\/|} from)|^\s*"|`/.test(text);
           const isExplained = file.lines
             .slice(Math.max(0, index - 4), index + 1)
             .some((near) => near.includes("//"));

@@ -6,8 +6,8 @@ const stream = "redis-benchmark";
 const connections = 64;
 
 /**
- * `XADD` of one field with as many bytes as an event, as fast as Redis's own program can, on the same server;
- * `pipelined` commands go out at once on each connection. A second's number; null where the program is absent.
+ * How many times a second Redis's own program can `XADD` one field with as many bytes as an event, on the
+ * same server; `pipelined` commands go out at once on each connection. Null where the program is absent.
  */
 export async function benchmarkXadd(
   redisUrl: string,

@@ -1,4 +1,4 @@
-/** A group's place in the registry, kept in Redis in the form of JSON. */
+/** A group's place in the registry, kept in Redis as JSON. */
 export interface GroupPlace {
   /** What reads for it: an exporter's kind, or `outside` for programs that are not ours. */
   readonly kind: string;
