@@ -10,7 +10,6 @@ import type { ingestSettings } from "../config.ts";
 import { StreamsLink } from "./link/streams-link.ts";
 import { MerchantsStore } from "./merchants.store.ts";
 import { startForgetting } from "./remembered/forgetting.ts";
-import { RememberedStore } from "./remembered/remembered.store.ts";
 import { appendScripts, StreamWriter, usualSliceMs } from "./writer.ts";
 
 export interface OpenWriter {
@@ -54,8 +53,7 @@ export async function openWriter(
   const link = new StreamsLink({ redis, keys, partitions, fitness, scripts: appendScripts, logger });
   const merchants = new MerchantsStore(redis, keys, settings.INGEST_MAX_MERCHANTS);
   const writer = new StreamWriter({ link, keys, partitions, merchants, metrics });
-  const remembered = new RememberedStore(redis, keys, usualSliceMs);
-  const forgetting = startForgetting({ remembered, partitions, logger });
+  const forgetting = startForgetting({ redis, keys, partitions, sliceMs: usualSliceMs, logger });
   const close = async () => {
     await writer.close();
     await forgetting.stop();

@@ -97,7 +97,10 @@ test("what is remembered no longer leaves Redis in bounded steps, and what is re
   expect(await bucketKeys(space)).toBeGreaterThan(250);
   expect(await remembered.forget(0)).toBe(0);
   expect(await bucketKeys(space)).toBeGreaterThan(250);
-  const forgetting = startForgetting({ remembered, partitions: 1, logger: space.logger, everyMs: 20 });
+  const forgetting = startForgetting({
+    ...{ redis, keys: space.keys, partitions: 1, sliceMs, logger: space.logger },
+    everyMs: 20,
+  });
   try {
     const kept = event();
     await eventually(async () => {

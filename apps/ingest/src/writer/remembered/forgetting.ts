@@ -1,12 +1,17 @@
 import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
+import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { pause } from "@payflow/service-kit/work/retry.ts";
 import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
-import type { RememberedStore } from "./remembered.store.ts";
+import { RememberedStore } from "./remembered.store.ts";
 
 export interface Forgetting {
-  readonly remembered: RememberedStore;
+  readonly redis: StreamsRedis;
+  readonly keys: StreamKeys;
   readonly partitions: number;
+  /** How long a slice of remembered ids is. */
+  readonly sliceMs: number;
   readonly logger: Logger;
   readonly everyMs?: number;
 }
@@ -18,7 +23,9 @@ const betweenMs = 20;
  * Removes the ids of slices that are over. Every replica does so: a step is the same whoever takes it, and
  * two who take steps at the same time are through sooner.
  */
-export function startForgetting({ remembered, partitions, logger, everyMs = 60_000 }: Forgetting): Rounds {
+export function startForgetting(options: Forgetting): Rounds {
+  const { redis, keys, partitions, sliceMs, logger, everyMs = 60_000 } = options;
+  const remembered = new RememberedStore(redis, keys, sliceMs);
   return startRounds({
     logger,
     failure: "ids that are remembered no longer could not be removed",
