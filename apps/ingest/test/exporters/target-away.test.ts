@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { removeTenantPlace } from "../../src/exporters/catalog/remove-exporter.ts";
+import { createUpkeepStore } from "../../src/streams/upkeep/upkeep.store.ts";
 import { ExportSpace, judge, newTenant } from "./export-space.ts";
 
 const awayMs = process.env.PAYFLOW_THOROUGH === "1" ? 60_000 : 3_000;
@@ -119,9 +120,10 @@ test("a parking that is full has its tenant's events refused until it is dropped
     await space.append(theirs, 20);
     await space.append(others, 20);
     await eventually(async () => (await space.read("lake")).parked[0]?.events === 100);
-    expect(await space.routes.parked.full()).toEqual(new Set());
+    const { fullParkings } = createUpkeepStore(space.redis, space.keys);
+    expect(await fullParkings()).toEqual(new Set());
     await space.append(theirs, 1_000);
-    await eventually(async () => (await space.routes.parked.full()).has(theirs));
+    await eventually(async () => (await fullParkings()).has(theirs));
     // Whoever takes events refuses the tenant's, and nobody else's.
     await eventually(() => pressure.isAbove(theirs));
     expect(pressure.isAbove(others)).toBe(false);

@@ -4,7 +4,7 @@ import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { openRegistry } from "../../src/streams/registry.ts";
-import { createTrimStore } from "../../src/streams/upkeep/trim.store.ts";
+import { createUpkeepStore } from "../../src/streams/upkeep/upkeep.store.ts";
 import { trimStreams } from "../../src/streams/upkeep/trim-streams.ts";
 import { StreamsSpace } from "./streams-space.ts";
 
@@ -30,7 +30,7 @@ const never = new AbortController().signal;
 function trim(keptMs = 0): Promise<number> {
   const { redis, keys, partitions } = space;
   const registry = openRegistry(redis, keys, partitions);
-  return trimStreams({ registry, partitions, store: createTrimStore(redis, keys) }, keptMs, never);
+  return trimStreams({ registry, partitions, store: createUpkeepStore(redis, keys) }, keptMs, never);
 }
 
 const registry = () => openRegistry(space.redis, space.keys, space.partitions);

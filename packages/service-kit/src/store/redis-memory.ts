@@ -19,18 +19,26 @@ export async function redisMemory(redis: Redis): Promise<RedisMemory> {
   };
 }
 
-/**
- * The share of its memory that a server uses, of a cluster's masters the fullest. One without a limit may
- * take half of its machine's.
- */
+/** The share of its memory that a server uses, of a cluster's masters the fullest. */
 export async function memoryShare(redis: Redis | Cluster): Promise<number> {
+  const memories = await memoryOfServers(redis);
+  return Math.max(
+    ...memories.map((memory) => (limitOf(memory) > 0 ? memory.usedBytes / limitOf(memory) : 0)),
+  );
+}
+
+/** What a server may hold, or a cluster's masters together. */
+export async function memoryLimitBytes(redis: Redis | Cluster): Promise<number> {
+  return (await memoryOfServers(redis)).reduce((sum, memory) => sum + limitOf(memory), 0);
+}
+
+async function memoryOfServers(redis: Redis | Cluster): Promise<RedisMemory[]> {
   const servers = redis instanceof Cluster ? redis.nodes("master") : [redis];
   if (servers.length === 0) throw new Error("Connection is closed.");
-  const memories = await Promise.all(servers.map(redisMemory));
-  return Math.max(
-    ...memories.map(({ usedBytes, maxBytes, systemBytes }) => {
-      const limit = maxBytes > 0 ? maxBytes : systemBytes / 2;
-      return limit > 0 ? usedBytes / limit : 0;
-    }),
-  );
+  return Promise.all(servers.map(redisMemory));
+}
+
+/** A server without a limit may take half of its machine's memory. */
+function limitOf({ maxBytes, systemBytes }: RedisMemory): number {
+  return maxBytes > 0 ? maxBytes : systemBytes / 2;
 }

@@ -1,3 +1,4 @@
+import { memoryLimitBytes } from "@payflow/service-kit/store/redis-memory.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
@@ -73,7 +74,7 @@ export function openCatalog(options: CatalogOptions) {
       const found = new Map<string, readonly ParkedOfTenant[]>();
       for (const { name } of await exporters.list()) found.set(name, await parked.sizes(groupOf(name)));
       const all = [...found.values()].flat();
-      await parked.setFull(all.length === 0 ? [] : fullParkings(all, await parked.memoryBytes()), fullMs);
+      await parked.setFull(all.length === 0 ? [] : fullParkings(all, await memoryLimitBytes(redis)), fullMs);
       return found;
     },
   };

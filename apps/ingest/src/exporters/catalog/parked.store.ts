@@ -1,4 +1,4 @@
-import { isCluster, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 
 /** What is parked of one tenant in one group, over all partitions. */
@@ -53,28 +53,12 @@ export function createParkedStore(redis: StreamsRedis, keys: StreamKeys, partiti
       );
     },
 
-    /** What the servers may hold: their maxmemory, or half of their machine's memory where there is none. */
-    async memoryBytes(): Promise<number> {
-      const servers = isCluster(redis) ? redis.nodes("master") : [redis];
-      const texts = await Promise.all(servers.map((server) => server.info("memory")));
-      const figure = (text: string, name: string) =>
-        Number(new RegExp(`^${name}:(\\d+)`, "m").exec(text)?.[1] ?? 0);
-      return texts
-        .map((text) => figure(text, "maxmemory") || figure(text, "total_system_memory") / 2)
-        .reduce((sum, one) => sum + one, 0);
-    },
-
     /** Says of which tenants as much is parked as may be; it holds for `validMs` unless it is said again. */
     async setFull(tenantIds: readonly string[], validMs: number): Promise<void> {
       const key = keys.fullParkings();
       const change = redis.multi().del(key);
       if (tenantIds.length > 0) change.sadd(key, ...tenantIds).pexpire(key, validMs);
       await change.exec();
-    },
-
-    /** The tenants of which as much is parked as may be. */
-    async full(): Promise<ReadonlySet<string>> {
-      return new Set(await redis.smembers(keys.fullParkings()));
     },
   };
 }

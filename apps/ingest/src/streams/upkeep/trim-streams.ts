@@ -1,9 +1,9 @@
 import type { GroupRegistry } from "../registry.ts";
-import type { TrimStore } from "./trim.store.ts";
+import type { UpkeepStore } from "./upkeep.store.ts";
 
 export interface TrimStreams {
   readonly registry: GroupRegistry;
-  readonly store: TrimStore;
+  readonly store: UpkeepStore;
   readonly partitions: number;
 }
 

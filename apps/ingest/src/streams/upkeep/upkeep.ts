@@ -13,8 +13,8 @@ import { monthOf } from "../../quotas/month.ts";
 import type { StoragePressure } from "../pressure.ts";
 import type { GroupRegistry } from "../registry.ts";
 import { Flow } from "./flow.ts";
-import { createTrimStore, type TrimStore } from "./trim.store.ts";
 import { trimLetters, trimStreams } from "./trim-streams.ts";
+import { createUpkeepStore, type UpkeepStore } from "./upkeep.store.ts";
 
 export interface StreamsUpkeep {
   readonly redis: StreamsRedis;
@@ -76,7 +76,7 @@ function whenAway(error: unknown): number {
 
 class Upkeep {
   readonly #deps: StreamsUpkeep;
-  readonly #store: TrimStore;
+  readonly #store: UpkeepStore;
   readonly #holder = newHolder("upkeep");
   readonly #flow = new Flow();
   readonly #gauges;
@@ -90,7 +90,7 @@ class Upkeep {
 
   constructor(deps: StreamsUpkeep) {
     this.#deps = deps;
-    this.#store = createTrimStore(deps.redis, deps.keys);
+    this.#store = createUpkeepStore(deps.redis, deps.keys);
     this.#gauges = upkeepGauges(deps.metrics);
   }
 
@@ -126,7 +126,7 @@ class Upkeep {
   async #readState(now: number): Promise<void> {
     const { redis, keys, partitions, registry, pressure } = this.#deps;
     const groups = (await registry.list()).map((one) => one.group);
-    pressure.setParkingFull(new Set(await redis.smembers(keys.fullParkings())));
+    pressure.setParkingFull(await this.#store.fullParkings());
     const states = await readStates(redis, keys, partitions, groups);
     this.#flow.pass(states, groups, now);
     this.#stateAt = now;

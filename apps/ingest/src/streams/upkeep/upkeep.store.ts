@@ -74,10 +74,10 @@ export interface Trimmed {
   readonly drained: readonly string[];
 }
 
-export type TrimStore = ReturnType<typeof createTrimStore>;
+export type UpkeepStore = ReturnType<typeof createUpkeepStore>;
 
-/** Removes what nobody waits for any more, a bounded number of entries a call. */
-export function createTrimStore(redis: StreamsRedis, keys: StreamKeys) {
+/** What upkeep asks and changes; each call that removes anything removes a bounded number. */
+export function createUpkeepStore(redis: StreamsRedis, keys: StreamKeys) {
   redis.defineCommand("streamsTrim", { lua: trimScript });
   redis.defineCommand("streamsOldLetters", { lua: oldLettersScript });
   // defineCommand adds the methods that the interface lists.
@@ -107,6 +107,11 @@ export function createTrimStore(redis: StreamsRedis, keys: StreamKeys) {
         ids.push(id);
       }
       return ids.length === 0 ? 0 : redis.xdel(keys.dead(partition), ...ids);
+    },
+
+    /** The tenants of which as much is parked as may be, over all exporters. */
+    async fullParkings(): Promise<ReadonlySet<string>> {
+      return new Set(await redis.smembers(keys.fullParkings()));
     },
 
     /** Remembers the month in which the streams were first used, where none is known. */
