@@ -15,7 +15,7 @@ import { createS3Target } from "../warehouse/targets/s3-target.ts";
 import { warehouseConsumer } from "../warehouse/warehouse-consumer.ts";
 import { webhookConsumer } from "../webhook/webhook-consumer.ts";
 import { type ExporterMetrics, exporterMetrics } from "./exporter-metrics.ts";
-import { troubleNotes } from "./trouble.ts";
+import { troubleNotes } from "./note-trouble.ts";
 
 export interface RunExporters {
   readonly catalog: ExporterCatalog;

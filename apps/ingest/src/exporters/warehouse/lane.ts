@@ -1,11 +1,11 @@
 import type { HeldPartition } from "@payflow/service-kit/streams/consumer.ts";
 import { type Place, targetName } from "../exporter.ts";
+import type { ExportRow } from "../row.ts";
 import type { BoundariesStore } from "./boundaries.store.ts";
 import type { Boundary } from "./boundary.ts";
 import type { FileFormat } from "./formats/encoder.ts";
 import { type FileLimits, OpenFile } from "./open-file.ts";
 import type { ParkingStore } from "./parking.store.ts";
-import type { ExportRow } from "./row.ts";
 import type { ExportTarget } from "./targets/target.ts";
 
 /** The rows of one partition that go to one place, in order, file after file. */

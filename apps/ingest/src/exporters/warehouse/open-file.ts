@@ -1,8 +1,8 @@
 import type { EntryReference } from "@payflow/service-kit/streams/consumer.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
+import type { ExportRow } from "../row.ts";
 import type { Boundary } from "./boundary.ts";
 import { createEncoder, extensions, type FileFormat } from "./formats/encoder.ts";
-import type { ExportRow } from "./row.ts";
 
 /** When a file is closed: whichever comes first. Bytes are of the events' text. */
 export interface FileLimits {

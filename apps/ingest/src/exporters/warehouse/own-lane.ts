@@ -1,9 +1,9 @@
 import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
 import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
 import { backoffMs, pause } from "@payflow/service-kit/work/retry.ts";
+import type { ExportRow } from "../row.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";
-import type { ExportRow } from "./row.ts";
 
 const backoff = { firstMs: 200, maxMs: 5_000 };
 

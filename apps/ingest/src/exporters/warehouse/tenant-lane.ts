@@ -2,10 +2,10 @@ import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
 import type { EntryReference } from "@payflow/service-kit/streams/consumer.ts";
 import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
 import { backoffMs } from "@payflow/service-kit/work/retry.ts";
+import { type ExportRow, readRow } from "../row.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { ParkedEntry } from "./parking.store.ts";
-import { type ExportRow, readRow } from "./row.ts";
 
 const backoff = { firstMs: 500, maxMs: 15_000 };
 /** Full files that may wait for a tenant's target before its rows are parked. */

@@ -4,12 +4,12 @@ import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { type Place, placesOf, targetName } from "../exporter.ts";
 import type { WarehouseExporter } from "../exporter-settings.ts";
+import { type ExportRow, readRow, UnreadableEvent } from "../row.ts";
 import { createBoundariesStore } from "./boundaries.store.ts";
 import { type Boundary, isWithin } from "./boundary.ts";
 import { isAt, type Lane, type LaneContext, LaneFiles } from "./lane.ts";
 import { OwnLane } from "./own-lane.ts";
 import { createParkingStore } from "./parking.store.ts";
-import { type ExportRow, readRow, UnreadableEvent } from "./row.ts";
 import type { ExportTarget } from "./targets/target.ts";
 import { TenantLane } from "./tenant-lane.ts";
 

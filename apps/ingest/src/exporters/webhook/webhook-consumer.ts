@@ -11,7 +11,7 @@ import type { InternalClient } from "@payflow/service-kit/http/internal-client.t
 import { eachBatch } from "@payflow/service-kit/streams/each-batch.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import { scopeIdOf } from "../../events/canonical.ts";
-import { readRow, streamIdOf } from "../warehouse/row.ts";
+import { readRow, streamIdOf } from "../row.ts";
 
 export interface WebhookConsumer {
   readonly notifier: InternalClient;

@@ -1,4 +1,4 @@
-import type { ExportRow } from "../row.ts";
+import type { ExportRow } from "../../row.ts";
 import { createNdjsonEncoder } from "./ndjson.ts";
 import { createParquetEncoder } from "./parquet.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { PaymentExhaust } from "../../../events/event.ts";
-import { readRow, UnreadableEvent } from "../row.ts";
+import { readRow, UnreadableEvent } from "../../row.ts";
 import { createEncoder, type FileFormat, fileFormats } from "./encoder.ts";
 
 const entryOf = (sequence: number, event: unknown): StreamEntry => ({

@@ -1,5 +1,5 @@
 import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
-import { type ExportRow, streamIdOf } from "../row.ts";
+import { type ExportRow, streamIdOf } from "../../row.ts";
 import type { FileEncoder } from "./encoder.ts";
 
 /** Characters of a frame before compression. One takes less than a millisecond of the event loop. */

@@ -2,7 +2,7 @@ import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
 import type { SchemaElement } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { instantOf, PaymentExhaust } from "../../../events/event.ts";
-import { type ExportRow, streamIdOf } from "../row.ts";
+import { type ExportRow, streamIdOf } from "../../row.ts";
 import type { FileEncoder } from "./encoder.ts";
 
 /** Rows that stand together, column by column. Encoding so many holds the event loop for some 10 ms. */
