@@ -30,7 +30,7 @@ export const errorCodes = {
   invalid_api_key: {
     status: 401,
     title: "The key is missing or not valid",
-    description: "Send an active key in `x-api-key`, or as a Bearer token.",
+    description: "Send an active API key in `x-api-key`, or as a Bearer token.",
   },
   invalid_admin_token: {
     status: 401,

@@ -13,59 +13,70 @@ const DurabilityField = oneOf(
   "`fsync`: stored events are on disk. `memory`: they are in memory, and on disk within a second.",
 );
 
-export const TakenEvent = Type.Object({
-  event_id: Type.String({ description: "As it was sent." }),
-  duplicate: Type.Boolean({ description: "The event was stored before, and is not stored again." }),
-  stream_id: nullable(
-    Type.String({ description: "Where it is stored: partition, colon, entry. Null for a repeat." }),
-  ),
-  sequence: nullable(
-    Type.Integer({
-      minimum: 1,
-      description: "Counts the merchant's events in this mode. Null for a repeat.",
-    }),
-  ),
-  durability: DurabilityField,
-});
+export const TakenEvent = Type.Object(
+  {
+    event_id: Type.String({ description: "As it was sent." }),
+    duplicate: Type.Boolean({ description: "The event was stored before, and is not stored again." }),
+    stream_id: nullable(
+      Type.String({ description: "Where it is stored: partition, colon, entry. Null for a repeat." }),
+    ),
+    sequence: nullable(
+      Type.Integer({
+        minimum: 1,
+        description: "Counts the merchant's events in this mode. Null for a repeat.",
+      }),
+    ),
+    durability: DurabilityField,
+  },
+  { description: "Stored, now or before" },
+);
 
 const statuses = ["accepted", "duplicate", "invalid", "conflict"] as const;
 
-export const TakenEvents = Type.Object({
-  accepted: Type.Integer({ minimum: 0, description: "Stored now." }),
-  duplicates: Type.Integer({ minimum: 0, description: "Stored before." }),
-  rejected: Type.Integer({ minimum: 0, description: "Invalid or in conflict, and not stored." }),
-  durability: DurabilityField,
-  results: Type.Array(
-    Type.Object({
-      index: Type.Integer({
-        minimum: 0,
-        description: "The event's place in the body, from 0; blank lines have none.",
-      }),
-      event_id: nullable(Type.String({ description: "As it was sent; null where it could not be read." })),
-      status: oneOf(statuses),
-      errors: Type.Optional(
-        Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }), {
-          description: "Of an invalid event: each wrong field by its pointer into the event.",
+export const TakenEvents = Type.Object(
+  {
+    accepted: Type.Integer({ minimum: 0, description: "Stored now." }),
+    duplicates: Type.Integer({ minimum: 0, description: "Stored before." }),
+    rejected: Type.Integer({ minimum: 0, description: "Invalid or in conflict, and not stored." }),
+    durability: DurabilityField,
+    results: Type.Array(
+      Type.Object({
+        index: Type.Integer({
+          minimum: 0,
+          description: "The event's place in the body, from 0; blank lines have none.",
         }),
-      ),
-    }),
-    { description: "One for each event, in their order." },
-  ),
-});
+        event_id: nullable(Type.String({ description: "As it was sent; null where it could not be read." })),
+        status: oneOf(statuses),
+        errors: Type.Optional(
+          Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }), {
+            description: "Of an invalid event: each wrong field by its pointer into the event.",
+          }),
+        ),
+      }),
+      { description: "One for each event, in their order." },
+    ),
+  },
+  { description: "The good ones are stored; `rejected` says whether there are others" },
+);
+
+/** A CloudEvent's own id serves where its data has none. */
+const EventInside = Type.Object(
+  { ...PaymentExhaust.properties, event_id: Type.Optional(PaymentExhaust.properties.event_id) },
+  { additionalProperties: false },
+);
 
 /** A CloudEvent 1.0 in JSON. Its extensions are let through. */
-const cloudEvent = (data: TSchema) =>
-  Type.Object(
-    {
-      specversion: Type.Literal("1.0"),
-      id: Type.String({ minLength: 1, description: "The event's id, where the data has no `event_id`." }),
-      source: Type.String({ minLength: 1 }),
-      type: Type.String({ minLength: 1 }),
-      datacontenttype: Type.Optional(Type.String({ description: "`application/json`, or left out." })),
-      data,
-    },
-    { description: "A CloudEvent 1.0 whose `data` is the event." },
-  );
+const CloudEvent = Type.Object(
+  {
+    specversion: Type.Literal("1.0"),
+    id: Type.String({ minLength: 1, description: "The event's id, where the data has no `event_id`." }),
+    source: Type.String({ minLength: 1 }),
+    type: Type.String({ minLength: 1 }),
+    datacontenttype: Type.Optional(Type.String({ description: "`application/json`, or left out." })),
+    data: EventInside,
+  },
+  { description: "A CloudEvent 1.0 whose `data` is the event." },
+);
 
 /** Anything may stand where an event should be: it is answered as invalid by its index. */
 const expected = (event: TSchema) => Type.Union([event, Type.Unknown()]);
@@ -78,15 +89,15 @@ const Lines = Type.String({ description: "On each line the JSON of one event; bl
 /** The bodies of the route of one event, by media type. */
 export const singleBodies = {
   "application/json": PaymentExhaust,
-  "application/cloudevents+json": cloudEvent(PaymentExhaust),
+  "application/cloudevents+json": CloudEvent,
 };
 
 /** The bodies of the route of many events, by media type. */
 export const batchBodies = {
   "application/json": among(PaymentExhaust),
   "application/x-ndjson": Lines,
-  "application/cloudevents+json": expected(cloudEvent(PaymentExhaust)),
-  "application/cloudevents-batch+json": among(cloudEvent(PaymentExhaust)),
+  "application/cloudevents+json": expected(CloudEvent),
+  "application/cloudevents-batch+json": among(CloudEvent),
 };
 
 /** The answer of the route of one event. Throws `event_conflict` and `too_many_merchants`. */

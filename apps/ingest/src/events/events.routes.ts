@@ -45,8 +45,8 @@ const aboutRepeats =
 
 const aboutBodies =
   "Bodies may be compressed: `Content-Encoding: gzip` or `zstd`. A CloudEvent in binary mode has its " +
-  "attributes in `ce-` headers and the event as its body. Fields may be null, unknown ones are refused by " +
-  "name, and so is a name that stands twice.";
+  "attributes in `ce-` headers and the event as its body; in every mode its id serves where the event has no " +
+  "`event_id`. Fields may be null, unknown ones are refused by name, and so is a name that stands twice.";
 
 export const eventRoutes = (http: Http, deps: EventRoutes) => {
   const { single, batch } = directEventRoutes(deps);

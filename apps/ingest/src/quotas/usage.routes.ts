@@ -12,8 +12,8 @@ export const usageRoutes = (http: Http, deps: ReadUsage) =>
       summary: "The month's events and what is left of the allowance",
       description:
         "The allowance is one for both modes, so that a key of either sees both. An event counts once it is " +
-        "stored. Once the allowance is used up, events are refused with `allowance_exhausted` until " +
-        "`resets_at`; repeats of stored events are still answered as duplicates only before that.",
+        "stored. Once the allowance is used up, all events are refused with `allowance_exhausted` until " +
+        "`resets_at`, also repeats of stored ones.",
       responses: { 200: UsageResponse },
     }),
   });

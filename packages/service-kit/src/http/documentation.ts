@@ -91,7 +91,7 @@ const conventions = [
   "Send an API key as `x-api-key`, or as a Bearer token; the key also decides between live and test mode. " +
     "Routes that need the admin token take it as a Bearer token.",
   "Errors are `application/problem+json`: programs act on `code`, `errors` names each wrong field, and " +
-    "`request_id` finds the request in the logs.",
+    "`request_id` finds a failure of ours in the logs.",
   "Lists have the newest first. While `has_more` is true, ask again with `cursor` set to `next_cursor`.",
 ].join("\n\n");
 

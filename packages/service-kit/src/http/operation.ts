@@ -5,7 +5,7 @@ import type { DocumentDecoration } from "elysia";
 export interface Operation {
   readonly summary: string;
   readonly description?: string;
-  /** The answers that are not problems, by status. */
+  /** The answers that are not problems, by status; a schema's description says what the status means here. */
   readonly responses: Readonly<Record<number, TSchema | null>>;
   /** The codes this route answers besides those every route may. */
   readonly problems?: readonly ErrorCodeName[];
@@ -20,7 +20,7 @@ export function operation(of: Operation): DocumentDecoration {
   const responses: Record<string, object> = {};
   for (const [status, schema] of Object.entries(of.responses)) {
     responses[status] = {
-      description: statusText(Number(status)),
+      description: schema?.description ?? statusText(Number(status)),
       ...(schema === null ? {} : { content: { "application/json": { schema } } }),
     };
   }

@@ -41,7 +41,7 @@ export function bodyForm(headers: Headers, taken: readonly Format[]): BodyForm {
     const named = [...formats].filter(([, one]) => taken.includes(one));
     throw new DomainError(
       "unsupported_media_type",
-      `Send Content-Type: ${named.map(([name]) => name).join(", ")}; text is UTF-8.`,
+      `Send Content-Type: ${named.map(([name]) => name).join(" or ")}, in UTF-8.`,
     );
   }
   const coding = headers.get("content-encoding");

@@ -99,8 +99,13 @@ const maxOther = 64 * 1024;
 function arrayStart(text: string): number {
   const [before = ""] = /^[ \t\n\r]*/.exec(text) ?? [];
   if (text.charCodeAt(before.length) === 0x5b) return before.length + 1;
-  if (text.length <= maxOther && !isJson(text)) throw new DomainError("invalid_json");
-  throw expected("an array");
+  if (text.length <= maxOther && !isJson(text)) {
+    throw new DomainError(
+      "invalid_json",
+      "Send an array as one JSON document in UTF-8; lines of JSON go as application/x-ndjson.",
+    );
+  }
+  throw expected("an array, also around one event");
 }
 
 function isJson(text: string): boolean {
