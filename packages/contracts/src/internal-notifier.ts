@@ -48,7 +48,6 @@ export const handedEvents = [
   "processor.degraded",
   "processor.recovered",
 ] as const;
-export type HandedEvent = (typeof handedEvents)[number];
 
 const TenantId = Type.String({ pattern: "^ten_[0-7][0-9a-hjkmnp-tv-z]{25}$" });
 const HandedEventSchema = oneOf(handedEvents);

@@ -27,7 +27,7 @@ export function judge(rows: readonly ExportedRow[], sent: readonly Sent[]) {
 }
 
 /** Nothing wrong, as `judge` tells it. */
-export const flawless = { missing: 0, twice: 0, unknown: 0, gaps: 0, outOfOrder: 0 };
+const flawless = { missing: 0, twice: 0, unknown: 0, gaps: 0, outOfOrder: 0 };
 
 /** Waits until everything sent was exported, and asserts that it was so once and in order. */
 export async function exportedOnce(folder: string, sent: readonly Sent[], timeoutMs = 60_000): Promise<void> {

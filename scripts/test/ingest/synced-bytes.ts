@@ -69,7 +69,7 @@ function appendedFile(folder: string): string {
  * How many bytes of a file were written before its last sync that came to an end began, by what strace noted:
  * `12 write(7</path>, ""..., 923) = 923`, or in two lines where another thread's call came between.
  */
-export function syncedBytes(trace: string, file: string): number {
+function syncedBytes(trace: string, file: string): number {
   const begun = new Map<string, { readonly name: string; readonly written: number }>();
   let written = 0;
   let synced = 0;

@@ -9,7 +9,6 @@ const strict = { additionalProperties: false };
 /** The names of exporters: they stand in keys, metrics and the names of files. */
 export const exporterName = /^[a-z][a-z0-9-]{0,39}$/;
 export const exporterKinds = ["webhook", "warehouse", "kafka"] as const;
-export type ExporterKind = (typeof exporterKinds)[number];
 
 /** The most rows of one file; what a partition's exporter holds at once is bounded by it. */
 export const maxRows = 100_000;

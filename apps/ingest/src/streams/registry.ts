@@ -1,6 +1,5 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
-import { orUnavailable as orRedisUnavailable } from "@payflow/service-kit/store/redis.ts";
-import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import { orStreamsUnavailable, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { GroupPlace } from "@payflow/service-kit/streams/registry.ts";
 import { createRegistryStore, type RegistryStore } from "./registry.store.ts";
@@ -47,7 +46,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
 
   return {
     register: (group, kind, start) =>
-      orUnavailable(async () => {
+      orStreamsUnavailable(async () => {
         if (!/^[a-zA-Z0-9._-]{1,100}$/.test(group)) throw new Error(`${group} cannot be a group's name`);
         const { place } = await store.place(group);
         const isNew = place === null || place.state === "removed";
@@ -63,7 +62,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
         });
       }),
     drain: (group) =>
-      orUnavailable(async () => {
+      orStreamsUnavailable(async () => {
         const until = await store.ends();
         await change(group, (place) => {
           if (place === null || place.state === "removed") throw new DomainError("not_found");
@@ -71,7 +70,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
         });
       }),
     deregister: (group) =>
-      orUnavailable(async () => {
+      orStreamsUnavailable(async () => {
         await change(group, (place) => {
           if (place === null || place.state === "removed") throw new DomainError("not_found");
           const { until: _, ...kept } = place;
@@ -80,7 +79,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
         await store.destroy(group);
       }),
     list: () =>
-      orUnavailable(async () => {
+      orStreamsUnavailable(async () => {
         const places = await store.places();
         return [...places]
           .filter(([, place]) => place.state !== "removed")
@@ -89,5 +88,3 @@ function createRegistry(store: RegistryStore): GroupRegistry {
       }),
   };
 }
-
-const orUnavailable = <T>(run: () => Promise<T>) => orRedisUnavailable("The event store", run);

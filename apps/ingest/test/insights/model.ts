@@ -20,7 +20,7 @@ export interface Span {
 const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
 
 /** The figures of a processor worked out from the events themselves, one after the other. */
-export function figuresOf(all: readonly Meant[]) {
+function figuresOf(all: readonly Meant[]) {
   const events = all.filter((one) => !one.isLate);
   const outcomes = events.filter((one) => one.meaning !== "open");
   const failures = outcomes.filter((one) => one.meaning === "failed");

@@ -117,8 +117,7 @@ export function scopeBesideOwner(access: Access): Scope | undefined {
 }
 
 function isOwner({ adminToken }: AccessOptions, request: Request): boolean {
-  const given = bearer(request);
-  return given !== null && adminToken !== undefined && isSameSecret(given, adminToken);
+  return adminToken !== undefined && holdsAdminToken(request, adminToken);
 }
 
 function requireSecret(

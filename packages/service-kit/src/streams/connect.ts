@@ -1,5 +1,5 @@
 import { Cluster, type Redis, type RedisOptions } from "ioredis";
-import { connectRedis } from "../store/redis.ts";
+import { connectRedis, orUnavailable } from "../store/redis.ts";
 import type { Logger } from "../telemetry/logging.ts";
 
 /** The Redis that holds the event streams: one server, or a cluster. */
@@ -47,4 +47,9 @@ export function connectStreams(
 /** Whether keys lie on several servers, so that one call can name those of one slot alone. */
 export function isCluster(redis: StreamsRedis): redis is Cluster {
   return redis instanceof Cluster;
+}
+
+/** The streams' Redis being away is the caller's `unavailable`. */
+export function orStreamsUnavailable<T>(run: () => Promise<T>): Promise<T> {
+  return orUnavailable("The event store", run);
 }

@@ -134,13 +134,3 @@ export function groupLag(states: readonly PartitionState[], group: string): Grou
     seconds: Math.max(0, ...lags.map((lag) => lag.seconds)),
   };
 }
-
-/** How far a group is behind, in events and seconds. Throws while Redis is away. */
-export async function readGroupLag(
-  redis: StreamsRedis,
-  keys: StreamKeys,
-  partitions: number,
-  group: string,
-): Promise<GroupLag> {
-  return groupLag(await readStates(redis, keys, partitions, [group]), group);
-}

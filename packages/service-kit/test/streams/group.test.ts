@@ -2,13 +2,14 @@ import { expect } from "bun:test";
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { skippedEvents } from "@payflow/testkit/bus/order.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { readGroupLag } from "../../src/streams/lag.ts";
+import { groupLag, readStates } from "../../src/streams/lag.ts";
 import { HopelessEntry } from "../../src/work/finish-batch.ts";
 import { onBoth } from "./stream-test.ts";
 import { numbered, type StreamSpace, testMerchants, testTenant } from "./streams-fixture.ts";
 
-const lagOf = (space: StreamSpace) =>
-  readGroupLag(space.redis, space.keys, space.space.partitions, "exporter");
+async function lagOf({ redis, keys, space }: StreamSpace) {
+  return groupLag(await readStates(redis, keys, space.partitions, ["exporter"]), "exporter");
+}
 
 async function letters(space: StreamSpace) {
   const partitions = Array.from({ length: space.space.partitions }, (_, partition) => partition);

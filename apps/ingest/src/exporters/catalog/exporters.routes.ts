@@ -1,6 +1,6 @@
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
-import { orUnavailable as orUnavailableOf } from "@payflow/service-kit/store/redis.ts";
+import { orStreamsUnavailable } from "@payflow/service-kit/streams/connect.ts";
 import {
   ExporterResponse,
   ExportersResponse,
@@ -11,8 +11,6 @@ import { type PutExporter, putExporter } from "./put-exporter.ts";
 import { listExporters, type ReadExporters, readExporter } from "./read-exporters.ts";
 import { type RemoveExporter, removeExporter, removeTenantPlace } from "./remove-exporter.ts";
 
-const orUnavailable = <T>(run: () => Promise<T>) => orUnavailableOf("The event store", run);
-
 export interface ExportersRoutes extends ReadExporters, PutExporter, RemoveExporter {}
 
 export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
@@ -21,7 +19,7 @@ export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
     .get(
       "/v1/exporters",
       () =>
-        orUnavailable(async () => ({
+        orStreamsUnavailable(async () => ({
           data: await listExporters(deps),
           next_cursor: null,
           has_more: false as const,
@@ -31,7 +29,7 @@ export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
         detail: operation({ summary: "List the exporters", responses: { 200: ExportersResponse } }),
       },
     )
-    .get("/v1/exporters/:name", ({ params }) => orUnavailable(() => readExporter(deps, params.name)), {
+    .get("/v1/exporters/:name", ({ params }) => orStreamsUnavailable(() => readExporter(deps, params.name)), {
       access: "admin",
       detail: operation({
         summary: "Read an exporter, with its lag",
@@ -42,7 +40,7 @@ export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
     .put(
       "/v1/exporters/:name",
       ({ params, body }) =>
-        orUnavailable(async () => {
+        orStreamsUnavailable(async () => {
           await putExporter(deps, params.name, body);
           return readExporter(deps, params.name);
         }),
@@ -59,7 +57,7 @@ export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
     .delete(
       "/v1/exporters/:name",
       ({ params, query, set }) =>
-        orUnavailable(async () => {
+        orStreamsUnavailable(async () => {
           const draining = await removeExporter(deps, params.name, query.now === "true");
           if (draining === null) return new Response(null, { status: 204 });
           set.status = 202;
@@ -78,7 +76,7 @@ export const exportersRoutes = (http: Http, deps: ExportersRoutes) =>
     .delete(
       "/v1/exporters/:name/tenants/:tenant_id",
       ({ params }) =>
-        orUnavailable(async () => {
+        orStreamsUnavailable(async () => {
           await removeTenantPlace(deps, params.name, params.tenant_id);
           return new Response(null, { status: 204 });
         }),

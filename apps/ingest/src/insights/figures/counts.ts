@@ -8,7 +8,6 @@ export interface Cell {
 
 /** In the order of a cluster's parts. */
 export const namedDimensions = ["category", "geography", "method"] as const;
-export type NamedDimension = (typeof namedDimensions)[number];
 
 /** By what failures are told apart. A cluster is one category, geography and method together. */
 export const dimensions = [...namedDimensions, "cluster"] as const;

@@ -1,7 +1,6 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
-import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
-import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import { orStreamsUnavailable, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { type LetterResponse, type ListLettersQuery, toLetterResponse } from "./dead-letters.contract.ts";
 import { type Letter, type LetterPosition, letterName, type Owner, readLetterName } from "./letter.ts";
@@ -29,9 +28,7 @@ export async function listLetters(
   const { limit = 20, cursor, group } = query;
   const list = owner === null ? "dead-letters" : `dead-letters/${owner.tenantId}/${owner.mode}`;
   const after = cursor === undefined ? undefined : positionOf(deps.cursors.decode(list, cursor));
-  const found = await orUnavailable("The event store", () =>
-    newestOf(deps.letters, owner, group, limit + 1, after),
-  );
+  const found = await orStreamsUnavailable(() => newestOf(deps.letters, owner, group, limit + 1, after));
   return toPage(found, limit, toLetterResponse, (last) => deps.cursors.encode(list, letterName(last)));
 }
 

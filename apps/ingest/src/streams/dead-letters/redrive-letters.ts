@@ -1,4 +1,4 @@
-import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
+import { orStreamsUnavailable } from "@payflow/service-kit/streams/connect.ts";
 import type { GroupRegistry } from "../registry.ts";
 import type { RedriveBody } from "./dead-letters.contract.ts";
 import { compareLetters, type Letter, type Owner, readLetterName } from "./letter.ts";
@@ -18,7 +18,7 @@ const most = 1_000;
  * stay. Returns how many were put back.
  */
 export function redriveLetters(deps: RedriveLetters, owner: Owner, body: RedriveBody): Promise<number> {
-  return orUnavailable("The event store", async () => {
+  return orStreamsUnavailable(async () => {
     const groups = (await deps.registry.list()).filter((one) => one.state === "active");
     const active = new Set(groups.map((one) => one.group));
     const isWanted = (letter: Letter) =>

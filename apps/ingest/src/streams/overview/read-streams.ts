@@ -1,6 +1,5 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
-import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
-import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import { orStreamsUnavailable, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { groupLag, readStates } from "@payflow/service-kit/streams/lag.ts";
 import { monthOf } from "../../quotas/month.ts";
@@ -35,7 +34,7 @@ export function readTenantStreams(
 ): Promise<TenantStreamsResponse> {
   const { redis, keys, partitions, registry, streams } = deps;
   const owner = { tenantId, mode };
-  return orUnavailable("The event store", async () => {
+  return orStreamsUnavailable(async () => {
     const groups = (await registry.list()).filter(isExporter).map((one) => one.group);
     const nowMs = await streams.nowMs();
     const months = monthsBetween((await streams.firstMonth()) ?? monthOf(nowMs), monthOf(nowMs));
@@ -63,7 +62,7 @@ export function readTenantStreams(
 /** The shared streams and their groups. */
 export function readAllStreams(deps: ReadStreams): Promise<AllStreamsResponse> {
   const { redis, keys, partitions, registry, streams, pressure } = deps;
-  return orUnavailable("The event store", async () => {
+  return orStreamsUnavailable(async () => {
     const places = await registry.list();
     const names = places.map((place) => place.group);
     const [states, dead] = await Promise.all([readStates(redis, keys, partitions, names), streams.letters()]);
