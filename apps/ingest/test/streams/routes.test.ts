@@ -247,6 +247,17 @@ test("an outside group is registered, drained and removed by the admin", async (
   expect(await call("PUT", "/v1/streams/groups/no%20name", adminToken, {})).toMatchObject({ status: 400 });
 });
 
+test("an exporter's group keeps its place, and nobody takes the name of one of PayFlow's own", async () => {
+  await streams.registry.register("exporter-lake", "warehouse", "0");
+  const refused = { status: 409, body: { code: "invalid_state" } };
+  expect(await call("DELETE", "/v1/streams/groups/exporter-lake", adminToken)).toMatchObject(refused);
+  expect(await call("POST", "/v1/streams/groups/exporter-lake/drain", adminToken)).toMatchObject(refused);
+  expect((await call("GET", "/v1/streams", adminToken)).body.groups).toMatchObject([{ state: "active" }]);
+  for (const name of ["insights", "exporter-other"]) {
+    expect(await call("PUT", `/v1/streams/groups/${name}`, adminToken, {})).toMatchObject(refused);
+  }
+});
+
 test("while Redis is away the answer is 503, and it comes back by itself", async () => {
   await servers.durable.stop("SIGKILL");
   for (const path of ["/v1/streams", "/v1/dead-letters"]) {

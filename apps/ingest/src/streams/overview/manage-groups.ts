@@ -7,6 +7,9 @@ export interface ManageGroups {
 
 type ShownGroup = Pick<RegisteredGroup, "group" | "kind" | "state">;
 
+/** What PayFlow itself reads by, whether it is there at the moment or not. */
+const ownNames = /^(insights|exporter-.*)$/;
+
 /**
  * Registers a group of a program that is not ours. Throws `invalid_state` for the name of one that is ours.
  */
@@ -16,14 +19,17 @@ export async function registerOutside(
   start: "oldest" | "newest" = "oldest",
 ): Promise<ShownGroup> {
   const known = (await registry.list()).find((one) => one.group === group);
-  if (known !== undefined && known.kind !== "outside") {
-    throw new DomainError("invalid_state", `${group} is the group of an exporter: take another name.`);
+  if (ownNames.test(group) || (known !== undefined && known.kind !== "outside")) {
+    throw new DomainError("invalid_state", `${group} is a group of PayFlow's own: take another name.`);
   }
   await registry.register(group, "outside", start === "newest" ? "$" : "0");
   return { group, kind: "outside", state: "active" };
 }
 
-/** Drains or removes a group. Throws `not_found`. */
+/**
+ * Drains or removes a group. Throws `not_found`, and `invalid_state` for an exporter's: had it lost its place,
+ * it would export everything again.
+ */
 export async function changeGroup(
   { registry }: ManageGroups,
   group: string,
@@ -31,6 +37,9 @@ export async function changeGroup(
 ): Promise<ShownGroup> {
   const known = (await registry.list()).find((one) => one.group === group);
   if (known === undefined) throw new DomainError("not_found");
+  if (known.kind !== "outside" && known.kind !== "insights") {
+    throw new DomainError("invalid_state", `${group} goes with its exporter: DELETE /v1/exporters/{name}.`);
+  }
   await registry[change](group);
   return { group, kind: known.kind, state: change === "drain" ? "draining" : "removed" };
 }

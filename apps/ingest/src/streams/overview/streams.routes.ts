@@ -51,8 +51,10 @@ export const streamsRoutes = (http: Http, deps: StreamsRoutes) =>
       body: NoBody,
       detail: operation({
         summary: "Let no new events wait for a consumer group",
-        description: "Once it has acknowledged those that do, it is removed.",
+        description:
+          "Once it has acknowledged those that do, it is removed. An exporter's goes with the exporter.",
         responses: { 200: RegisteredGroupResponse },
+        problems: ["invalid_state"],
       }),
     })
     .delete("/v1/streams/groups/:group", ({ params }) => changeGroup(deps, params.group, "deregister"), {
@@ -61,7 +63,10 @@ export const streamsRoutes = (http: Http, deps: StreamsRoutes) =>
       body: NoBody,
       detail: operation({
         summary: "Remove a consumer group",
-        description: "At once, whatever it has not read: events wait for it no longer.",
+        description:
+          "At once, whatever it has not read: events wait for it no longer. An exporter's goes with the " +
+          "exporter. `insights` comes back when a process that exports starts; until then nothing is counted.",
         responses: { 200: RegisteredGroupResponse },
+        problems: ["invalid_state"],
       }),
     });
