@@ -1,5 +1,6 @@
 import {
   type ExporterSettings,
+  exporterKinds,
   type TargetSettings,
   targetsOf,
   type WarehouseExporter,
@@ -17,9 +18,23 @@ export interface Exporter {
   readonly updatedAt: string;
 }
 
+const groupPrefix = "exporter-";
+
 /** The consumer group of an exporter. */
 export function groupOf(name: string): string {
-  return `exporter-${name}`;
+  return groupPrefix + name;
+}
+
+/** The exporter that a consumer group is of, whether it is set up or not; null for other groups. */
+export function exporterOf({
+  group,
+  kind,
+}: {
+  readonly group: string;
+  readonly kind: string;
+}): string | null {
+  const isOurs = exporterKinds.some((one) => one === kind) && group.startsWith(groupPrefix);
+  return isOurs ? group.slice(groupPrefix.length) : null;
 }
 
 /** Where a tenant's rows go. */

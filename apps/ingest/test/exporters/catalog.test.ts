@@ -4,6 +4,7 @@ import { createHttp } from "@payflow/service-kit/http/server.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { exportersRoutes } from "../../src/exporters/catalog/exporters.routes.ts";
+import { registerExporter } from "../../src/exporters/catalog/put-exporter.ts";
 import { ExportSpace, judge, newTenant } from "./export-space.ts";
 
 const adminToken = "the admin token of the exporters' tests";
@@ -173,6 +174,21 @@ test("a deleted exporter first exports what has come, and then nothing waits for
   // Under its name another one may begin.
   expect((await server("PUT", "/lake", folder())).status).toBe(200);
 }, 60_000);
+
+test("a group that was made for an exporter as it was deleted goes again: nobody would read for it", async () => {
+  await server("PUT", "/lake", folder());
+  await server("PUT", "/other", folder({ target: { folder: "other" } }));
+  await space.registry.register("exporter-theirs", "outside", "0");
+  const { lake } = Object.fromEntries((await space.routes.exporters.list()).map((one) => [one.name, one]));
+  if (lake === undefined) throw new Error("the exporter is not set up");
+  expect((await server("DELETE", "/lake?now=true")).status).toBe(204);
+  // A process that had read the settings just before goes on with what it read.
+  await registerExporter(space.routes, lake);
+  space.run();
+  const groups = async () => (await space.registry.list()).map((one) => one.group);
+  await eventually(async () => !(await groups()).includes("exporter-lake"));
+  expect(await groups()).toEqual(["exporter-other", "exporter-theirs"]);
+});
 
 test("an exporter that begins now exports nothing older", async () => {
   await space.append(newTenant(), 10);

@@ -113,3 +113,18 @@ test("what stands in the file runs, is changed there alone, and drains once it s
   await eventually(async () => (await space.routes.exporters.get("lake")) === null, { timeoutMs: 20_000 });
   expect((await space.read("byhand")).source).toBe("api");
 }, 60_000);
+
+test("an exporter that cannot be set up as the file has it keeps no other from running", async () => {
+  const folder = (name: string) => ({
+    kind: "warehouse",
+    settings: { format: "ndjson", target: { folder: name }, max_age_seconds: 1 },
+  });
+  await space.put("byhand", folder("byhand"));
+  await space.put("lake", folder("lake"));
+  space.run(fileOf({ exporters: { lake: { kind: "webhook" }, second: folder("second") } }));
+  await space.append(newTenant(), 10);
+  for (const name of ["byhand", "lake", "second"]) {
+    await eventually(() => space.rows(name).length === 50, { timeoutMs: 10_000 });
+  }
+  expect(await space.read("lake")).toMatchObject({ kind: "warehouse", source: "api" });
+}, 30_000);

@@ -10,6 +10,7 @@ import { applyExportersFile, readExportersFile } from "./exporters-file.ts";
 import { fullParkings } from "./full-parkings.ts";
 import { createParkedStore, type ParkedOfTenant } from "./parked.store.ts";
 import { registerExporter } from "./put-exporter.ts";
+import { forgetOrphan } from "./remove-exporter.ts";
 import { createSeal } from "./seal.ts";
 
 export interface CatalogOptions {
@@ -46,10 +47,14 @@ export function openCatalog(options: CatalogOptions) {
   return {
     routes,
 
-    /** Sets up what stands in the file, once. */
+    /** Sets up what stands in the file, once; what is refused is tried again with the next call. */
     async applyFile(): Promise<void> {
-      if (file !== null) await applyExportersFile(routes, file);
-      file = null;
+      const refused = file === null ? [] : await applyExportersFile(routes, file);
+      if (refused.length === 0) file = null;
+      for (const { name, error } of refused) {
+        const about = { exporter: name, err: error };
+        logger.warn(about, "an exporter of INGEST_EXPORTERS_FILE cannot be set up");
+      }
     },
 
     list: () => exporters.list(),
@@ -62,6 +67,9 @@ export function openCatalog(options: CatalogOptions) {
       await parked.destroy(groupOf(exporter.name));
       await exporters.removeDrained(exporter);
     },
+
+    /** Takes away what an exporter that is not set up has left. */
+    forgetOrphan: (name: string) => forgetOrphan(routes, name),
 
     setTrouble: (name: string, tenantId: string, trouble: Trouble | null) =>
       exporters.setTrouble(name, tenantId, trouble),

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { DomainError } from "@payflow/contracts/errors.ts";
 import { ConfigError } from "@payflow/service-kit/process/config.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
-import { groupOf } from "../exporter.ts";
+import { type Exporter, groupOf } from "../exporter.ts";
 import type { ExportersStore } from "./exporters.store.ts";
 import { exporterProblems, type PutExporter, putExporter } from "./put-exporter.ts";
 
@@ -49,23 +50,47 @@ export interface ApplyFile extends PutExporter {
   readonly registry: GroupRegistry;
 }
 
-/** Sets up what stands in the file, and drains what stood in it before and does so no more. */
-export async function applyExportersFile(deps: ApplyFile, file: FileExporters): Promise<void> {
+/** An exporter of the file that cannot be set up as things are. */
+export interface Refused {
+  readonly name: string;
+  readonly error: DomainError;
+}
+
+/**
+ * Sets up what stands in the file, and drains what stood in it before and does so no more. Returns why single
+ * ones could not be set up, such as that another kind of exporter has the name: that concerns no other.
+ */
+export async function applyExportersFile(deps: ApplyFile, file: FileExporters): Promise<readonly Refused[]> {
   const known = new Map((await deps.exporters.list()).map((exporter) => [exporter.name, exporter]));
+  const refused: Refused[] = [];
   for (const [name, settings] of file) {
-    const before = known.get(name);
-    const { settings: wanted } = exporterProblems(deps, name, settings, before ?? null);
-    const isSame = before?.source === "file" && before.state === "running";
-    if (isSame && Bun.deepEquals(before.settings, wanted)) continue;
-    if (before?.source === "file" && before.state === "draining") {
-      // It has come back into the file before it was gone.
-      await deps.exporters.put({ ...before, state: "running" });
+    try {
+      await applyOne(deps, name, settings, known.get(name));
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.reason === "unavailable") throw error;
+      refused.push({ name, error });
     }
-    await putExporter(deps, name, settings, "file");
   }
   for (const exporter of known.values()) {
     if (exporter.source !== "file" || file.has(exporter.name) || exporter.state === "draining") continue;
     await deps.exporters.put({ ...exporter, state: "draining", updatedAt: new Date().toISOString() });
     await deps.registry.drain(groupOf(exporter.name));
   }
+  return refused;
+}
+
+async function applyOne(
+  deps: ApplyFile,
+  name: string,
+  settings: unknown,
+  before: Exporter | undefined,
+): Promise<void> {
+  const { settings: wanted } = exporterProblems(deps, name, settings, before ?? null);
+  const isSame = before?.source === "file" && before.state === "running";
+  if (isSame && Bun.deepEquals(before.settings, wanted)) return;
+  if (before?.source === "file" && before.state === "draining") {
+    // It has come back into the file before it was gone.
+    await deps.exporters.put({ ...before, state: "running" });
+  }
+  await putExporter(deps, name, settings, "file");
 }

@@ -43,6 +43,15 @@ async function forgetExporter(deps: RemoveExporter, name: string): Promise<void>
 }
 
 /**
+ * Takes away the group of an exporter that is not set up: one was deleted while a process was about to have
+ * events wait for it, or a deletion broke off. Nobody would read them, and nothing behind them be removed.
+ */
+export async function forgetOrphan(deps: RemoveExporter, name: string): Promise<void> {
+  // Settings are stored before their group is made, so that those of a group seen before are there by now.
+  if ((await deps.exporters.get(name)) === null) await forgetExporter(deps, name);
+}
+
+/**
  * Ends a tenant's own place in an exporter and gives up what is parked for it; from now on the tenant's
  * events go where those of all others go. Fails with `not_found` or `invalid_state`.
  */

@@ -8,7 +8,7 @@ import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
 import type { ExporterCatalog } from "../catalog/catalog.ts";
-import { type Exporter, groupOf, type Place } from "../exporter.ts";
+import { type Exporter, exporterOf, groupOf, type Place } from "../exporter.ts";
 import { maxRows } from "../exporter-settings.ts";
 import { createFolderTarget } from "../warehouse/targets/folder-target.ts";
 import { createS3Target } from "../warehouse/targets/s3-target.ts";
@@ -74,12 +74,17 @@ async function settle(
   running: Map<string, Running>,
 ): Promise<void> {
   const wanted = new Map((await deps.catalog.list()).map((exporter) => [exporter.name, exporter]));
-  const groups = new Set((await deps.registry.list()).map(({ group }) => group));
+  const registered = await deps.registry.list();
+  const groups = new Set(registered.map(({ group }) => group));
   for (const [name, one] of running) {
     const exporter = wanted.get(name);
     if (exporter !== undefined && Bun.deepEquals(exporter.settings, one.settings)) continue;
     running.delete(name);
     await one.stop();
+  }
+  for (const one of registered) {
+    const name = exporterOf(one);
+    if (name !== null && !wanted.has(name)) await deps.catalog.forgetOrphan(name);
   }
   for (const [name, exporter] of wanted) {
     const isRegistered = groups.has(groupOf(name));
