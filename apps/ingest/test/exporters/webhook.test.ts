@@ -75,7 +75,7 @@ const dead = async () => {
 const pairs = (fields: readonly string[]): Record<string, string> =>
   Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, at) => fields.slice(2 * at, 2 * at + 2)));
 
-test("every event is handed over under an id that its tenant, mode, merchant and own id stand for", async () => {
+test("every event is handed over under an id that its tenant, mode, merchant, own id and sequence stand for", async () => {
   const tenantId = newTenant();
   await space.append(tenantId, 100);
   const uuid = "550E8400-E29B-41D4-A716-446655440000";
@@ -84,7 +84,7 @@ test("every event is handed over under an id that its tenant, mode, merchant and
   space.run();
   await eventually(async () => (await lag()) === 0);
   expect(door.received).toHaveLength(501);
-  const id = derivedId("evt", [tenantId, "test", "m9", uuid.toLowerCase()]);
+  const id = derivedId("evt", [tenantId, "test", "m9", uuid.toLowerCase(), "1"]);
   const spelled = door.received.find((message) => message.event_id === id);
   expect(spelled).toMatchObject({
     event: "payment_exhaust.received",
@@ -95,6 +95,17 @@ test("every event is handed over under an id that its tenant, mode, merchant and
   });
   expect(String(spelled?.data.stream_id)).toEndWith(`:${streamId}`);
   expect(door.ids().size).toBe(501);
+});
+
+test("an id that is used again once it is forgotten stands for another event, which is told too", async () => {
+  const tenantId = newTenant();
+  const event = (type: string) =>
+    JSON.stringify({ event_type: type, event_id: "order-1", merchant_id_hash: "m" });
+  await space.appendText(tenantId, "m", 1, event("payment_failed"), "live", "order-1");
+  await space.appendText(tenantId, "m", 2, event("payment_succeeded"), "live", "order-1");
+  space.run();
+  await eventually(async () => (await lag()) === 0);
+  expect(door.ids().size).toBe(2);
 });
 
 test("events that nobody wants are not sent at all", async () => {

@@ -94,8 +94,8 @@ async function handOver({ notifier }: WebhookConsumer, entries: readonly StreamE
 function toMessage(entry: StreamEntry): HandedMessage {
   const { tenantId, mode, merchant, eventId } = entry;
   return {
-    // The same for every spelling of the caller's id, and so for an event that is told again.
-    event_id: derivedId("evt", [tenantId, mode, merchant, scopeIdOf(eventId)]),
+    // The same whenever this event is told again; a day later the caller's id may stand for another one.
+    event_id: derivedId("evt", [tenantId, mode, merchant, scopeIdOf(eventId), String(entry.sequence)]),
     event,
     tenant_id: tenantId,
     mode,
