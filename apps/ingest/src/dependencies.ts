@@ -2,23 +2,26 @@ import type { TenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
-import type { Scope } from "@payflow/service-kit/process/scope.ts";
+import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
+import type { ServiceContext } from "@payflow/service-kit/process/service.ts";
 import { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
-import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
-import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
-import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import type { Static } from "@sinclair/typebox";
+import { connectStreams, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import { streamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { ingestSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { BytesInFlight } from "./events/bodies/bytes-in-flight.ts";
 import type { EventRoutes } from "./events/events.routes.ts";
 import { eventMetrics } from "./events/take-events.ts";
+import { openCatalog } from "./exporters/catalog/catalog.ts";
+import { startExporters } from "./exporters/running/run-exporters.ts";
+import { insightsStores, startInsights } from "./insights/start-insights.ts";
 import { createAllowanceStore } from "./quotas/allowance.store.ts";
 import { createAllowance } from "./quotas/allowance.ts";
 import type { ReadUsage } from "./quotas/usage.ts";
-import type { Pressure } from "./streams/pressure.ts";
-import type { StreamWriter } from "./writer/writer.ts";
+import { startStreams } from "./streams/start-streams.ts";
+import { openWriter } from "./writer/open-writer.ts";
+
+type Context = ServiceContext<typeof ingestSettings>;
 
 /** Bodies that a process has in its hands at most, in bytes. */
 const maxBytesInFlight = 64 * 1024 * 1024;
@@ -29,17 +32,42 @@ const quietMs = 30_000;
 const maxBatch = 500;
 const lingerMs = 100;
 
-export interface TakingParts {
-  readonly config: Static<typeof ingestSettings>;
-  readonly access: TenantAccess;
-  readonly writer: StreamWriter;
-  readonly pressure: Pressure;
-  /** For the counts of months; best not the writer's. */
-  readonly redis: StreamsRedis;
-  readonly keys: StreamKeys;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly scope: Scope;
+export type EventStore = Awaited<ReturnType<typeof openEventStore>>;
+
+/**
+ * What every role needs: connections to the streams' Redis, the writer, the upkeep, and what is set up to
+ * read. Throws `ConfigError` when that Redis or the file of exporters is not as it must be.
+ */
+export async function openEventStore({ config, logger, metrics, scope }: Context) {
+  const url = config.INGEST_REDIS_URL ?? config.DURABLE_REDIS_URL;
+  const connect = (name: string): StreamsRedis => {
+    const redis = connectStreams(url, name, logger);
+    scope.defer(name, () => redis.disconnect());
+    return redis;
+  };
+  const redis = connect("ingest");
+  const streams = { keys: streamKeys("ingest"), partitions: config.INGEST_PARTITIONS };
+  const { writer, readiness, close } = await openWriter(connect("ingest-writer"), {
+    keys: streams.keys,
+    settings: config,
+    logger,
+    metrics,
+  });
+  scope.defer("stream writer", close);
+  const upkeep = startStreams({
+    ...streams,
+    redis: connect("ingest-upkeep"),
+    isShared: config.EVENT_BUS === "redis" && url === config.DURABLE_REDIS_URL,
+    retentionSeconds: config.INGEST_RETENTION_SECONDS,
+    queued: () => writer.openEvents,
+    secret: config.INTERNAL_SERVICE_SECRET,
+    logger,
+    metrics,
+  });
+  scope.defer("streams upkeep", () => upkeep.stop());
+  const catalog = openCatalog({ ...streams, redis, registry: upkeep.registry, settings: config, logger });
+  const figures = insightsStores({ ...streams, redis: connect("ingest-insights") });
+  return { url, connect, redis, streams, writer, upkeep, catalog, figures, readiness };
 }
 
 export interface Taking {
@@ -50,15 +78,19 @@ export interface Taking {
 }
 
 /** Begins to take events: those of the bus at once, those of tenants as soon as the routes are there. */
-export async function openTaking(parts: TakingParts): Promise<Taking> {
-  const { config, writer, logger, metrics, scope } = parts;
+export async function openTaking(context: Context, store: EventStore, access: TenantAccess): Promise<Taking> {
+  const { config, logger, metrics, scope } = context;
+  const { writer } = store;
   const bus = scope.use("event bus", await openEventBus(config, { service: "ingest", logger, metrics }));
   await subscribeGroup(bus, { group: "ingest", maxBatch, lingerMs, consumers: consumers({ writer }) });
-  return { routes: await composeRoutes(parts), bus };
+  return { routes: await composeRoutes(context, store, access), bus };
 }
 
-async function composeRoutes(parts: TakingParts): Promise<EventRoutes & ReadUsage> {
-  const { config, redis, keys, metrics, scope } = parts;
+async function composeRoutes(
+  { config, metrics, scope }: Context,
+  { redis, streams, writer, upkeep }: EventStore,
+  { eventLimiter }: TenantAccess,
+): Promise<EventRoutes & ReadUsage> {
   const storeClock = new StoreClock({
     async time() {
       const [seconds, microseconds] = await redis.time();
@@ -72,11 +104,37 @@ async function composeRoutes(parts: TakingParts): Promise<EventRoutes & ReadUsag
   metrics.gauge("payflow_ingest_body_bytes", "Bytes of bodies under way.", [], (gauge) =>
     gauge.set(inFlight.bytes),
   );
-  const usage = createAllowanceStore({ redis, keys, quietMs, partitions: config.INGEST_PARTITIONS });
+  const usage = createAllowanceStore({ ...streams, redis, quietMs });
   return {
-    ...{ inFlight, now, usage, allowance: createAllowance(usage, now) },
-    ...{ writer: parts.writer, pressure: parts.pressure, durability: config.INGEST_DURABILITY },
-    eventLimiter: parts.access.eventLimiter,
+    writer,
+    pressure: upkeep.pressure,
+    durability: config.INGEST_DURABILITY,
+    eventLimiter,
+    inFlight,
+    now,
+    usage,
+    allowance: createAllowance(usage, now),
     metrics: eventMetrics(metrics),
   };
+}
+
+/** Begins to bring events out: to the insights, and by every exporter that is set up. */
+export async function startExporting(context: Context, store: EventStore): Promise<void> {
+  const { config, logger, metrics, scope } = context;
+  const { url, connect, streams, catalog, figures, upkeep } = store;
+  const notifier = createInternalClient({
+    service: "notifier",
+    baseUrl: config.NOTIFIER_SERVICE_URL,
+    secret: config.INTERNAL_SERVICE_SECRET,
+  });
+  const shared = { ...streams, notifier, settings: config, logger, metrics };
+  const insights = await startInsights({ ...shared, ...figures, redis: connect("ingest-insights-group") });
+  scope.defer("insights", () => insights.stop());
+  const exporters = startExporters({
+    ...shared,
+    catalog,
+    registry: upkeep.registry,
+    connect: (name) => connectStreams(url, name, logger),
+  });
+  scope.defer("exporters", () => exporters.stop());
 }
