@@ -2,7 +2,8 @@ import { isIP } from "node:net";
 import { FormatRegistry, type TSchema, Type } from "@sinclair/typebox";
 import { isCurrency } from "./currencies.ts";
 
-const noControl = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+/** The pattern of text without control characters. */
+export const noControl = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 const timestamp =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 

@@ -1,5 +1,6 @@
 import type { FieldError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
+import { sentence } from "@payflow/service-kit/http/problem.ts";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { fileFormats } from "./warehouse/formats/encoder.ts";
@@ -18,13 +19,17 @@ const maxTenantPlaces = 1_000;
 const Path = (description: string) =>
   Type.String({
     pattern: "^[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,63}(/[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,63}){0,7}$",
+    expected: "folders such as lake/raw: letters, digits, _, =, -, and dots that do not come first",
     maxLength: 200,
     description,
   });
 
 const S3Settings = Type.Object(
   {
-    bucket: Type.String({ pattern: "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$" }),
+    bucket: Type.String({
+      pattern: "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+      expected: "a bucket's name: 3 to 63 lower-case letters, digits, dots and dashes",
+    }),
     access_key_id: Type.String({ minLength: 1, maxLength: 200 }),
     secret_access_key: Type.Optional(
       Type.String({
@@ -33,7 +38,13 @@ const S3Settings = Type.Object(
         description: "Never shown. Left out, the one given before for the same place and key stays.",
       }),
     ),
-    endpoint: Type.Optional(Type.String({ pattern: "^https?://[^/?#\\s@]+$", maxLength: 255 })),
+    endpoint: Type.Optional(
+      Type.String({
+        pattern: "^https?://[^/?#\\s@]+$",
+        expected: "http:// or https:// with a host, and a port if need be, and nothing behind them",
+        maxLength: 255,
+      }),
+    ),
     region: Type.Optional(Type.String({ pattern: "^[a-z0-9-]{1,40}$" })),
     virtual_hosted_style: Type.Optional(Type.Boolean()),
   },
@@ -135,8 +146,8 @@ export function readExporterSettings(
     return { problems: [{ pointer: `${at}/kind`, message: `Expected one of ${exporterKinds.join(", ")}` }] };
   }
   const problems = new Map<string, string>();
-  for (const { path, message } of Value.Errors(exporterSchemas[known], value)) {
-    if (!problems.has(path)) problems.set(path, message);
+  for (const problem of Value.Errors(exporterSchemas[known], value)) {
+    if (!problems.has(problem.path)) problems.set(problem.path, sentence(problem));
   }
   if (known === "kafka") problems.set("/kind", "Kafka exporters are not available in this version");
   if (problems.size === 0) {

@@ -1,4 +1,5 @@
 import { DomainError, type ErrorCodeName, errorCodes, type FieldError } from "@payflow/contracts/errors.ts";
+import { noControl } from "@payflow/contracts/fields.ts";
 import { ValidationError } from "elysia";
 import { isOutage } from "../store/database.ts";
 
@@ -84,12 +85,25 @@ function fromValidation(error: ValidationError): DomainError {
 
 interface SchemaProblem {
   readonly message?: string;
-  readonly schema?: { readonly anyOf?: readonly { const?: unknown }[]; readonly format?: string };
+  readonly schema?: {
+    readonly anyOf?: readonly { const?: unknown }[];
+    readonly format?: string;
+    readonly pattern?: string;
+    /** What the pattern demands, in words; only for schemas that no API document shows. */
+    readonly expected?: string;
+    readonly [keyword: string]: unknown;
+  };
 }
 
-function sentence(problem: SchemaProblem): string {
+/** What is wrong with a field, for people. */
+export function sentence(problem: SchemaProblem): string {
   const choices = problem.schema?.anyOf?.map((one) => one.const).filter((one) => one !== undefined) ?? [];
   if (choices.length > 0) return `Expected one of ${choices.join(", ")}`;
   if (problem.schema?.format === "currency") return "Expected a current ISO 4217 code in upper case";
-  return problem.message ?? "Not valid";
+  const { message = "Not valid" } = problem;
+  if (message.startsWith("Expected string to match")) {
+    if (problem.schema?.pattern === noControl) return "Expected text without control characters";
+    if (problem.schema?.expected !== undefined) return `Expected ${problem.schema.expected}`;
+  }
+  return message;
 }

@@ -10,8 +10,12 @@ export const PutExporterBody = Type.Object(
   {
     kind: oneOf(exporterKinds),
     start: exporterSchemas.webhook.properties.start,
-    settings: Type.Optional(Anything("By the kind; the guide to exporters has all of them.")),
-    tenants: Type.Optional(Anything("By tenant: where its events go instead.")),
+    settings: Type.Optional(
+      Anything(
+        "A warehouse's `format`, `target` and more; a webhook has none. See docs/guides/exporters.md.",
+      ),
+    ),
+    tenants: Type.Optional(Anything("By tenant: the `prefix` or `target` that its events go to instead.")),
   },
   { additionalProperties: false },
 );

@@ -27,8 +27,8 @@ export async function registerOutside(
 }
 
 /**
- * Drains or removes a group. Throws `not_found`, and `invalid_state` for an exporter's: had it lost its
- * place, it would export everything again.
+ * Drains or removes a group. Throws `not_found`, and `invalid_state` for an exporter's: without its place it
+ * would export everything again.
  */
 export async function changeGroup(
   { registry }: ManageGroups,
