@@ -4,8 +4,8 @@ import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { openRegistry } from "../../src/streams/registry.ts";
-import { createUpkeepStore } from "../../src/streams/upkeep/upkeep.store.ts";
 import { trimStreams } from "../../src/streams/upkeep/trim-streams.ts";
+import { createUpkeepStore } from "../../src/streams/upkeep/upkeep.store.ts";
 import { StreamsSpace } from "./streams-space.ts";
 
 setDefaultTimeout(60_000);
