@@ -1,4 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  expect,
+  setDefaultTimeout,
+  setSystemTime,
+  test,
+} from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import type { Streams } from "../../src/streams/start-streams.ts";
@@ -67,6 +76,21 @@ test("a tenant sees what became of its events, by mode", async () => {
   await space.store(1, { tenantId: other });
   const { body } = await call("GET", "/v1/streams", key(own));
   expect(body.oldest_unexported_seconds).toBeNull();
+});
+
+test("accepted is right also where the process that looked after the streams first had a wrong clock", async () => {
+  await space.end();
+  setSystemTime(new Date("2099-01-01T00:00:00Z"));
+  try {
+    space = await StreamsSpace.at(servers.durable.url);
+    streams = await space.look();
+    await eventually(async () => (await space.redis.hget(space.keys.plan(), "first_month")) !== null);
+  } finally {
+    setSystemTime();
+  }
+  await space.store(2, { tenantId: own });
+  const { body } = await openRoutes(streams, space)("GET", "/v1/streams", key(own));
+  expect(body.accepted).toBe(16);
 });
 
 test("exported is what every exporter is done with; what only counts events and outside programs are left out", async () => {

@@ -2,6 +2,7 @@ import { fieldFunction, orderFunctions } from "@payflow/service-kit/store/redis-
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import { letterMember } from "@payflow/service-kit/streams/dead-letters.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
+import { monthOf } from "../../quotas/month.ts";
 
 /**
  * Keys: stream. Arguments: entries removed at most, ms for which entries are kept although all have read
@@ -114,9 +115,13 @@ export function createUpkeepStore(redis: StreamsRedis, keys: StreamKeys) {
       return new Set(await redis.smembers(keys.fullParkings()));
     },
 
-    /** Remembers the month in which the streams were first used, where none is known. */
-    async noteFirstMonth(month: string): Promise<void> {
-      await redis.hsetnx(keys.plan(), "first_month", month);
+    /**
+     * Remembers the month in which the streams were first used, where none is known: by Redis's clock, as
+     * events are counted by it.
+     */
+    async noteFirstMonth(): Promise<void> {
+      const [seconds] = await redis.time();
+      await redis.hsetnx(keys.plan(), "first_month", monthOf(Number(seconds) * 1_000));
     },
 
     /**

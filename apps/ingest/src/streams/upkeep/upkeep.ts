@@ -9,7 +9,6 @@ import { groupLag, type PartitionState, readStates } from "@payflow/service-kit/
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { startRounds } from "@payflow/service-kit/work/rounds.ts";
-import { monthOf } from "../../quotas/month.ts";
 import type { StoragePressure } from "../pressure.ts";
 import type { GroupRegistry } from "../registry.ts";
 import { Flow } from "./flow.ts";
@@ -153,7 +152,7 @@ class Upkeep {
   /** What was accepted is counted by month, and a sum over all must know the first. */
   async #noteFirstMonth(): Promise<void> {
     if (this.#isNoted) return;
-    await this.#store.noteFirstMonth(monthOf(Date.now()));
+    await this.#store.noteFirstMonth();
     this.#isNoted = true;
   }
 
