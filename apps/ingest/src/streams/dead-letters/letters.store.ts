@@ -34,7 +34,7 @@ export interface LetterRange {
   readonly owner: Owner;
   readonly count: number;
   /** Letters beyond this one, in the order that is asked for. */
-  readonly after?: LetterPosition;
+  readonly after?: LetterPosition | undefined;
 }
 
 /** The dead letters of each partition, and for each tenant and mode which of them are its own. */

@@ -3,7 +3,8 @@ import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/pagi
 import { orStreamsUnavailable, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { type LetterResponse, type ListLettersQuery, toLetterResponse } from "./dead-letters.contract.ts";
-import { type Letter, type LetterPosition, letterName, type Owner, readLetterName } from "./letter.ts";
+import { findLetters } from "./find-letters.ts";
+import { type LetterPosition, letterName, type Owner, readLetterName } from "./letter.ts";
 import { LettersStore } from "./letters.store.ts";
 
 export interface ReadLetters {
@@ -16,8 +17,8 @@ export function openLetters(redis: StreamsRedis, keys: StreamKeys, partitions: n
   return new LettersStore(redis, keys, partitions);
 }
 
-/** Letters read at once while those of one group are looked for. */
-const chunk = 100;
+/** Letters looked at in one step, at the least, while those of one group are looked for. */
+const leastOfGroup = 100;
 
 /** The dead letters of an owner, newest first. */
 export async function listLetters(
@@ -28,7 +29,17 @@ export async function listLetters(
   const { limit = 20, cursor, group } = query;
   const list = owner === null ? "dead-letters" : `dead-letters/${owner.tenantId}/${owner.mode}`;
   const after = cursor === undefined ? undefined : positionOf(deps.cursors.decode(list, cursor));
-  const found = await orStreamsUnavailable(() => newestOf(deps.letters, owner, group, limit + 1, after));
+  const count = limit + 1;
+  const found = await orStreamsUnavailable(() =>
+    findLetters(deps.letters, {
+      owner,
+      isNewestFirst: true,
+      after,
+      isWanted: (letter) => group === undefined || letter.group === group,
+      count,
+      chunk: group === undefined ? count : Math.max(count, leastOfGroup),
+    }),
+  );
   return toPage(found, limit, toLetterResponse, (last) => deps.cursors.encode(list, letterName(last)));
 }
 
@@ -36,23 +47,4 @@ function positionOf(name: string): LetterPosition {
   const position = readLetterName(name);
   if (position === null) throw new DomainError("invalid_cursor");
   return position;
-}
-
-async function newestOf(
-  letters: LettersStore,
-  owner: Owner,
-  group: string | undefined,
-  count: number,
-  first: LetterPosition | undefined,
-): Promise<Letter[]> {
-  const found: Letter[] = [];
-  const size = group === undefined ? count : Math.max(count, chunk);
-  for (let after = first; ; ) {
-    const range = after === undefined ? { owner, count: size } : { owner, count: size, after };
-    // Each partition gave up to `size`, so that the first `size` of all are the next ones.
-    const part = (await letters.list(range, true)).slice(0, size);
-    found.push(...part.filter((letter) => group === undefined || letter.group === group));
-    after = part.at(-1);
-    if (found.length >= count || part.length < size || after === undefined) return found.slice(0, count);
-  }
 }

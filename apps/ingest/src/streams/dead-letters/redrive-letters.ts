@@ -1,6 +1,7 @@
 import { orStreamsUnavailable } from "@payflow/service-kit/streams/connect.ts";
 import type { GroupRegistry } from "../registry.ts";
 import type { RedriveBody } from "./dead-letters.contract.ts";
+import { findLetters } from "./find-letters.ts";
 import { compareLetters, type Letter, type Owner, readLetterName } from "./letter.ts";
 import type { LettersStore } from "./letters.store.ts";
 
@@ -26,7 +27,15 @@ export function redriveLetters(deps: RedriveLetters, owner: Owner, body: Redrive
       (body.group === undefined || letter.group === body.group) &&
       active.has(letter.group);
     const found =
-      body.ids === undefined ? await oldest(deps, owner, body, isWanted) : await named(deps, body.ids);
+      body.ids === undefined
+        ? await findLetters(deps.letters, {
+            owner,
+            isNewestFirst: false,
+            isWanted,
+            count: body.limit ?? most,
+            chunk: most,
+          })
+        : await named(deps, body.ids);
     let count = 0;
     for (const letter of found.filter(isWanted)) if (await deps.letters.redrive(letter)) count += 1;
     return count;
@@ -41,20 +50,4 @@ async function named({ letters }: RedriveLetters, ids: readonly string[]): Promi
     if (letter !== null) found.push(letter);
   }
   return found.sort(compareLetters);
-}
-
-async function oldest(
-  { letters }: RedriveLetters,
-  owner: Owner,
-  { limit = most }: RedriveBody,
-  isWanted: (letter: Letter) => boolean,
-): Promise<Letter[]> {
-  const found: Letter[] = [];
-  for (let after: Letter | undefined; ; ) {
-    const range = after === undefined ? { owner, count: most } : { owner, count: most, after };
-    const part = (await letters.list(range, false)).slice(0, most);
-    found.push(...part.filter(isWanted));
-    after = part.at(-1);
-    if (found.length >= limit || part.length < most || after === undefined) return found.slice(0, limit);
-  }
 }
