@@ -47,33 +47,30 @@ export interface LaneContext {
   readonly parkAfterMs: number;
 }
 
+/** Whose rows the files of a lane have, and where they go. */
+export interface LaneRows {
+  /** Nothing for the rows of all. */
+  readonly tenantId: string;
+  readonly place: Place;
+  /** Of a file that may have been stored already: under it this lane is to store it again. */
+  readonly expected?: Boundary | null;
+  /** Tenants whose rows stand elsewhere; nobody when left out. */
+  readonly without?: () => readonly string[];
+}
+
 /** The files of one lane: which is being filled, and how one is stored. */
 export class LaneFiles {
   readonly #context: LaneContext;
-  readonly #tenantId: string;
-  readonly #place: Place;
-  readonly #without: () => readonly string[];
+  readonly #rows: LaneRows;
   readonly #target: ExportTarget;
   #expected: Boundary | null;
   current: OpenFile | null = null;
 
-  /**
-   * `tenantId` is nothing for the rows of all. `expected` is the boundary of a file that may have been stored
-   * already, under which this lane is to store it again.
-   */
-  constructor(
-    context: LaneContext,
-    tenantId: string,
-    place: Place,
-    expected: Boundary | null = null,
-    without: () => readonly string[] = () => [],
-  ) {
+  constructor(context: LaneContext, rows: LaneRows) {
     this.#context = context;
-    this.#tenantId = tenantId;
-    this.#place = place;
-    this.#without = without;
-    this.#target = context.targetOf(place);
-    this.#expected = expected;
+    this.#rows = rows;
+    this.#target = context.targetOf(rows.place);
+    this.#expected = rows.expected ?? null;
   }
 
   get expected(): Boundary | null {
@@ -84,7 +81,7 @@ export class LaneFiles {
   begin(row: ExportRow): OpenFile {
     const { exporter, format, taken } = this.#context;
     const expected = this.#expected?.first === row.entry.id ? this.#expected : null;
-    const naming = { exporter, format, prefix: this.#place.prefix };
+    const naming = { exporter, format, prefix: this.#rows.place.prefix };
     const file = new OpenFile(naming, row.entry, taken(), expected);
     file.add(row);
     return file;
@@ -112,16 +109,17 @@ export class LaneFiles {
 
   async #record(file: OpenFile): Promise<void> {
     const { boundaries, nextNumber, format } = this.#context;
+    const { tenantId, place, without = () => [] } = this.#rows;
     const boundary: Boundary = {
       number: nextNumber(),
-      tenantId: this.#tenantId,
+      tenantId,
       first: file.firstId,
       last: file.lastId,
       rows: file.entries.length,
-      target: targetName(this.#place.target),
-      prefix: this.#place.prefix,
+      target: targetName(place.target),
+      prefix: place.prefix,
       format,
-      without: this.#without(),
+      without: without(),
     };
     await boundaries.record(file.path, boundary);
     this.#expected = boundary;

@@ -134,11 +134,9 @@ class WarehousePartition implements PartitionConsumer {
     for (const tenantId of parked) {
       if (!this.#tenants.has(tenantId)) this.#tenants.set(tenantId, this.#tenantLane(tenantId, true));
     }
-    const elsewhere = () => [...new Set([...this.#places.tenants.keys(), ...this.#tenants.keys()])];
-    this.#own = new OwnLane(
-      this.#context,
-      new LaneFiles(this.#context, "", this.#places.own, null, elsewhere),
-    );
+    const without = () => [...new Set([...this.#places.tenants.keys(), ...this.#tenants.keys()])];
+    const files = new LaneFiles(this.#context, { tenantId: "", place: this.#places.own, without });
+    this.#own = new OwnLane(this.#context, files);
     return this.#own;
   }
 
@@ -158,12 +156,13 @@ class WarehousePartition implements PartitionConsumer {
     }
     if (isParked || boundary.target !== targetName(own.target)) return null;
     const context = { ...this.#context, format };
-    return new OwnLane(context, new LaneFiles(context, tenantId, { ...own, prefix }, boundary));
+    const rows = { tenantId, place: { ...own, prefix }, expected: boundary };
+    return new OwnLane(context, new LaneFiles(context, rows));
   }
 
   #tenantLane(tenantId: string, isParked: boolean, expected: Boundary | null = null): OwnLane | TenantLane {
     const place = this.#places.tenants.get(tenantId) ?? this.#places.own;
-    const files = new LaneFiles(this.#context, tenantId, place, expected);
+    const files = new LaneFiles(this.#context, { tenantId, place, expected });
     if (!place.isTenants && !isParked) return new OwnLane(this.#context, files);
     return new TenantLane(this.#context, files, tenantId, isParked);
   }
