@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { accepted, scopeIdOf } from "./canonical.ts";
+import { scopeIdOf, toAcceptedEvent } from "./canonical.ts";
 import { eventProblems, instantOf, isEvent, PaymentExhaust } from "./event.ts";
 
 const nowMs = Date.parse("2026-11-21T12:00:00Z");
@@ -51,7 +51,7 @@ function take(value: unknown) {
   if (!isEvent(value)) throw new Error(JSON.stringify(eventProblems(value, nowMs)));
   const instant = instantOf(value.event_timestamp);
   if (instant === null) throw new Error("not a time");
-  return accepted(tenant, value, instant);
+  return toAcceptedEvent(tenant, value, instant);
 }
 
 /** The same fields in another order. */

@@ -24,7 +24,7 @@ export function scopeIdOf(eventId: string): string {
  * Its hash is that of the same text with the time as a moment and without the id: what a caller may write in
  * several ways is one body.
  */
-export function accepted(
+export function toAcceptedEvent(
   tenant: Pick<TenantContext, "tenantId" | "mode">,
   event: PaymentExhaust,
   { ms, finer }: Instant,

@@ -1,7 +1,7 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import type { FieldError } from "@payflow/contracts/errors.ts";
 import { repeatedName } from "./bodies/split-body.ts";
-import { accepted } from "./canonical.ts";
+import { toAcceptedEvent } from "./canonical.ts";
 import { type Carried, fromBinary, fromStructured } from "./cloud-event.ts";
 import { type AcceptedEvent, eventProblems, instantOf, isEvent, timeProblem } from "./event.ts";
 
@@ -50,7 +50,7 @@ function readValue(reading: Reading, text: string, value: unknown): AcceptedEven
   if (!isEvent(value)) return invalidEvent(reading, value);
   const instant = instantOf(value.event_timestamp);
   if (instant === null || timeProblem(instant, reading.nowMs) !== null) return invalidEvent(reading, value);
-  const event = accepted(reading.tenant, value, instant);
+  const event = toAcceptedEvent(reading.tenant, value, instant);
   // Half a surrogate pair is written as an escape, which whole characters never need.
   if (event.json.includes("\\ud") && !isWhole(event.json)) return invalidEvent(reading, value);
   // The stored text has no blanks: one of the same length that holds nothing else has no name twice.

@@ -15,7 +15,7 @@ import type { AcceptedEvent } from "./event.ts";
 import { type InvalidEvent, maxEventLength, type Reading, readEvent } from "./read-event.ts";
 
 export interface TakeEvents {
-  readonly writer: Pick<StreamWriter, "append" | "append1">;
+  readonly writer: Pick<StreamWriter, "append" | "appendOne">;
   readonly eventLimiter: ChargingRateLimiter;
   readonly allowance: Allowance;
   readonly pressure: Pressure;
@@ -78,9 +78,9 @@ export async function takeEvent(
       throw new DomainError("invalid_request", undefined, { errors: read.errors });
     }
     const reservation = deps.allowance.reserve(tenant, 1);
-    if (reservation === null) return { event: read, result: await deps.writer.append1(read) };
+    if (reservation === null) return { event: read, result: await deps.writer.appendOne(read) };
     const { settle } = await reservation;
-    const result = await deps.writer.append1(read);
+    const result = await deps.writer.appendOne(read);
     await settle(result.kind === "stored" ? 1 : 0);
     return { event: read, result };
   } finally {

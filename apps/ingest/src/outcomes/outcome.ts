@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
-import { accepted } from "../events/canonical.ts";
+import { toAcceptedEvent } from "../events/canonical.ts";
 import { type AcceptedEvent, instantOf, isEvent, type PaymentExhaust } from "../events/event.ts";
 
 /** The only processor that there is; once payments tell theirs, events of the bus will carry its name. */
@@ -35,7 +35,7 @@ export function refundOutcome(envelope: EventEnvelope<"refund.settled">): Accept
 function outcome({ tenant_id: tenantId, mode }: EventEnvelope, event: PaymentExhaust): AcceptedEvent {
   const instant = instantOf(event.event_timestamp);
   if (!isEvent(event) || instant === null) throw new Error("the outcome of a payment makes no event");
-  return accepted({ tenantId, mode }, event, instant);
+  return toAcceptedEvent({ tenantId, mode }, event, instant);
 }
 
 function common({ event_id, tenant_id: tenantId }: EventEnvelope, paymentId: string, settledAt: string) {

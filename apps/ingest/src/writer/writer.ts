@@ -84,7 +84,7 @@ export class StreamWriter {
   }
 
   /** Stores one event, as `append` does. */
-  append1(event: AcceptedEvent, options: AppendOptions = {}): Promise<AppendResult> {
+  appendOne(event: AcceptedEvent, options: AppendOptions = {}): Promise<AppendResult> {
     return new Promise((resolve, reject) => {
       // One event has one result.
       this.#enqueue([event], options, ([result]) => resolve(result as AppendResult), reject);

@@ -100,7 +100,7 @@ test("a partition that cannot be written leaves the others alone", async () => {
   await space.redis.rename(space.keys.events(broken), `${space.keys.events(broken)}:away`);
   await space.redis.set(space.keys.events(broken), "no stream");
   const events = merchants.map((merchant) => event({ merchant }));
-  const outcomes = await Promise.all(events.map((one) => reasonOf(writer.append1(one))));
+  const outcomes = await Promise.all(events.map((one) => reasonOf(writer.appendOne(one))));
   const refused = events.filter((_, index) => outcomes[index] === "unavailable");
   expect(refused.length).toBeGreaterThan(0);
   expect(refused.length).toBeLessThan(events.length);
@@ -115,10 +115,10 @@ test("more events than may wait are refused at once, and those taken before are 
   await admin.client("PAUSE", 1_500, "WRITE");
   const bodies = manyBodies(50, 1_000);
   const taken = bodies.map((body) => writer.append(body));
-  expect(await reasonOf(writer.append1(event()))).toBe("unavailable");
+  expect(await reasonOf(writer.appendOne(event()))).toBe("unavailable");
   const results = (await Promise.all(taken)).flat();
   expect(countKinds(results)).toEqual({ stored: 50_000 });
-  expect((await writer.append1(event())).kind).toBe("stored");
+  expect((await writer.appendOne(event())).kind).toBe("stored");
 });
 
 test("closing waits for what was taken", async () => {
@@ -136,7 +136,7 @@ test("closing waits for what was taken", async () => {
 test("after the scripts were flushed the writer makes them known again", async () => {
   const space = open();
   const { writer } = await space.open();
-  await writer.append1(event());
+  await writer.appendOne(event());
   await admin.script("FLUSH");
   const { acknowledged } = await insist(writer, [[event({ id: "after" })]]);
   expect(acknowledged).toHaveLength(1);

@@ -101,7 +101,7 @@ test("a Redis that hides its settings is refused until its owner vouches for it"
   expect(problem).toContain("CONFIG GET");
   expect(problem).toContain("INGEST_REDIS_VOUCHED=true");
   const { writer } = await open().open({ urls, fitness: { isVouchedFor: true } });
-  expect((await writer.append1(event())).kind).toBe("stored");
+  expect((await writer.appendOne(event())).kind).toBe("stored");
 });
 
 test("vouching does not help a Redis that shows to be unfit", async () => {
@@ -115,7 +115,7 @@ test("vouching does not help a Redis that shows to be unfit", async () => {
 test("streams made with another number of partitions are refused, and those of the plan go on", async () => {
   const space = open();
   const { writer, link } = await space.open({ partitions: 4 });
-  await writer.append1(event());
+  await writer.appendOne(event());
   const [problem] = await problemsOf(space.open({ partitions: 8 }));
   expect(problem).toContain("INGEST_PARTITIONS is 8");
   expect(problem).toContain("set it to 4");
@@ -126,18 +126,18 @@ test("streams made with another number of partitions are refused, and those of t
 test("a Redis that became unfit while the connection was lost gets nothing until it is fit again", async () => {
   const space = open();
   const { writer, link } = await space.open();
-  await writer.append1(event({ id: "before" }));
+  await writer.appendOne(event({ id: "before" }));
   await admin.config("SET", "appendfsync", "everysec");
   await admin.client("KILL", "TYPE", "normal", "SKIPME", "yes");
   await eventually(() => expect(link.assertReady()).rejects.toThrow());
   await eventually(async () => {
-    const problem = await writer.append1(event()).catch((error: { cause?: Error }) => error.cause);
+    const problem = await writer.appendOne(event()).catch((error: { cause?: Error }) => error.cause);
     expect(String(problem)).toContain("appendfsync");
   });
   expect(await space.entries()).toHaveLength(1);
   await admin.config("SET", "appendfsync", "always");
   await eventually(() => link.assertReady());
-  expect((await writer.append1(event({ id: "after" }))).kind).toBe("stored");
+  expect((await writer.appendOne(event({ id: "after" }))).kind).toBe("stored");
 });
 
 test("with Redis away it starts, is not ready, and takes events once Redis is there and fit", async () => {
@@ -146,8 +146,8 @@ test("with Redis away it starts, is not ready, and takes events once Redis is th
   const { writer, link } = await space.open({}, false);
   await link.settle(200);
   await expect(link.assertReady()).rejects.toThrow();
-  await expect(writer.append1(event())).rejects.toThrow("not available");
+  await expect(writer.appendOne(event())).rejects.toThrow("not available");
   await pair.durable.start();
   await eventually(() => link.assertReady());
-  expect((await writer.append1(event())).kind).toBe("stored");
+  expect((await writer.appendOne(event())).kind).toBe("stored");
 });

@@ -37,7 +37,7 @@ test("ids are remembered over three ends of slices, and forgotten after a fourth
   const sliceMs = 400;
   const { writer } = await space.open({ sliceMs });
   const first = event({ id: "first" });
-  await writer.append1(first);
+  await writer.appendOne(first);
   const [[begin] = [0]] = await tables(space);
   const sliceNow = async () => {
     const [seconds, microseconds] = await space.redis.time();
@@ -45,12 +45,12 @@ test("ids are remembered over three ends of slices, and forgotten after a fourth
   };
   for (const distance of [1, 2, 3]) {
     await eventually(async () => (await sliceNow()) >= begin + distance);
-    const result = await writer.append1(first);
+    const result = await writer.appendOne(first);
     // On a machine that stood still for a moment the slice may be over by now.
     if ((await sliceNow()) <= begin + 3) expect(result).toEqual({ kind: "duplicate" });
   }
   await eventually(async () => (await sliceNow()) >= begin + 4);
-  expect((await writer.append1(first)).kind).toBe("stored");
+  expect((await writer.appendOne(first)).kind).toBe("stored");
 });
 
 test("an id of the slice before is found again wherever tables have grown since", async () => {
@@ -78,14 +78,14 @@ test("a clock that goes back opens no older slice, and ids stay remembered", asy
   const space = open();
   const ahead = await space.open({ sliceMs: 100_000 });
   const first = event({ id: "first" });
-  await ahead.writer.append1(first);
+  await ahead.writer.appendOne(first);
   // With longer slices the same moment has a lower number.
   const back = await space.open({ sliceMs: 200_000 });
-  expect(await back.writer.append1(first)).toEqual({ kind: "duplicate" });
+  expect(await back.writer.appendOne(first)).toEqual({ kind: "duplicate" });
   const second = event({ id: "second" });
-  await back.writer.append1(second);
+  await back.writer.appendOne(second);
   expect(await tables(space)).toHaveLength(1);
-  expect(await ahead.writer.append1(second)).toEqual({ kind: "duplicate" });
+  expect(await ahead.writer.appendOne(second)).toEqual({ kind: "duplicate" });
 });
 
 test("what is remembered no longer leaves Redis in bounded steps, and what is remembered stays", async () => {
@@ -104,7 +104,7 @@ test("what is remembered no longer leaves Redis in bounded steps, and what is re
   try {
     const kept = event();
     await eventually(async () => {
-      await writer.append1(kept);
+      await writer.appendOne(kept);
       return (await bucketKeys(space)) <= 5;
     });
     await eventually(async () => {

@@ -70,8 +70,8 @@ describe.each(places)("on %s", (_name, urls) => {
     const other = event({ id: "e-1", body: "something else" });
     const results = await writer.append([first, first, other, event({ id: "e-2" })]);
     expect(results.map((one) => one.kind)).toEqual(["stored", "duplicate", "conflict", "stored"]);
-    expect(await writer.append1(first)).toEqual({ kind: "duplicate" });
-    expect(await writer.append1(other)).toEqual({ kind: "conflict" });
+    expect(await writer.appendOne(first)).toEqual({ kind: "duplicate" });
+    expect(await writer.appendOne(other)).toEqual({ kind: "conflict" });
     expect((await space.entries()).map((one) => one.eventId)).toEqual(["e-1", "e-2"]);
   });
 
@@ -95,7 +95,7 @@ describe.each(places)("on %s", (_name, urls) => {
       event({ merchant: `merchant-${index % 11}`, id: `e-${index}` }),
     );
     const sent = replicas.flatMap(({ writer }) => [
-      ...events.map((one) => writer.append1(one)),
+      ...events.map((one) => writer.appendOne(one)),
       ...[0, 200, 400].map((from) => writer.append(events.slice(from, from + 200))),
     ]);
     const results = (await Promise.all(sent)).flat();
@@ -121,13 +121,13 @@ describe.each(places)("on %s", (_name, urls) => {
     const [{ writer } = await space.open()] = replicas;
     const [known = ""] = stored.map((one) => one.merchant);
     const full = names.find((name) => stored.every((one) => one.merchant !== name)) ?? "";
-    expect((await writer.append1(event({ merchant: known }))).kind).toBe("stored");
-    expect((await writer.append1(event({ merchant: known, mode: "test" }))).kind).toBe("stored");
-    expect((await writer.append1(event({ merchant: full, tenantId: otherTenant }))).kind).toBe("stored");
+    expect((await writer.appendOne(event({ merchant: known }))).kind).toBe("stored");
+    expect((await writer.appendOne(event({ merchant: known, mode: "test" }))).kind).toBe("stored");
+    expect((await writer.appendOne(event({ merchant: full, tenantId: otherTenant }))).kind).toBe("stored");
     const own = event({ merchant: full });
-    expect(await writer.append1(own)).toEqual({ kind: "too_many_merchants" });
+    expect(await writer.appendOne(own)).toEqual({ kind: "too_many_merchants" });
     // What was refused is not remembered, and the platform's own events are not counted.
-    expect((await writer.append1(own, { isPlatform: true })).kind).toBe("stored");
+    expect((await writer.appendOne(own, { isPlatform: true })).kind).toBe("stored");
   });
 
   test("events of merchants beyond the number spoil nothing else in their body", async () => {
