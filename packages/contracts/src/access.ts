@@ -25,11 +25,23 @@ export const ModeSchema = Type.Union(modes.map((mode) => Type.Literal(mode)));
 /** What a tenant may use. Rates are per second; `null` means without a limit. Amounts in minor units. */
 export const TenantLimitsSchema = Type.Object(
   {
-    requests_per_second: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
-    burst: Type.Integer({ minimum: 1, maximum: 2_000_000 }),
-    events_per_second: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
-    monthly_events: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }), Type.Null()]),
-    max_payment_amount: Type.Union([Type.Integer({ minimum: 1, maximum: 999_999_999_999 }), Type.Null()]),
+    requests_per_second: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: "Requests on average, those that bring events left out.",
+    }),
+    burst: Type.Integer({ minimum: 1, maximum: 2_000_000, description: "Requests at once." }),
+    events_per_second: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: "Events on average. At once it is 10,000 at least, so that the largest body can be sent.",
+    }),
+    monthly_events: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }), Type.Null()], {
+      description: "Events stored in a calendar month in UTC, over both modes; null without a limit.",
+    }),
+    max_payment_amount: Type.Union([Type.Integer({ minimum: 1, maximum: 999_999_999_999 }), Type.Null()], {
+      description: "Of one payment, in the currency's smallest unit; null without a limit.",
+    }),
   },
   { additionalProperties: false },
 );

@@ -97,10 +97,11 @@ async function takeFor(store: AllowanceStore, requests: readonly Request[]): Pro
 }
 
 function exhausted(allowance: number, nowMs: number): DomainError {
-  const seconds = Math.max(1, Math.ceil((nextMonth(nowMs) - nowMs) / 1_000));
+  const next = nextMonth(nowMs);
+  const seconds = Math.max(1, Math.ceil((next - nowMs) / 1_000));
   return new DomainError(
     "allowance_exhausted",
-    `The tenant may store ${allowance} events a month; the next month begins in ${seconds} seconds.`,
+    `The tenant may store ${allowance} events a month; the next one begins at ${new Date(next).toISOString()}.`,
     { headers: { "retry-after": String(seconds) } },
   );
 }
