@@ -22,6 +22,8 @@ export interface GroupRegistry {
   drain(group: string): Promise<void>;
   /** Takes a group out at once: nothing waits for it, its replicas stop reading, its place is forgotten. */
   deregister(group: string): Promise<void>;
+  /** Takes out a group that was found drained, unless it goes on by now, or drains anew. */
+  release(drained: RegisteredGroup): Promise<void>;
   /** The groups that are active or draining. */
   list(): Promise<readonly RegisteredGroup[]>;
 }
@@ -35,11 +37,16 @@ export function openRegistry(redis: StreamsRedis, keys: StreamKeys, partitions: 
 }
 
 function createRegistry(store: RegistryStore): GroupRegistry {
-  async function change(group: string, next: (place: GroupPlace | null) => GroupPlace | null): Promise<void> {
+  /** False where there was nothing to change. */
+  async function change(
+    group: string,
+    next: (place: GroupPlace | null) => GroupPlace | null,
+  ): Promise<boolean> {
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const { text, place } = await store.place(group);
       const changed = next(place);
-      if (changed === null || (await store.change(group, text, changed))) return;
+      if (changed === null) return false;
+      if (await store.change(group, text, changed)) return true;
     }
     throw new Error(`the place of ${group} changed too often to be changed`);
   }
@@ -73,10 +80,17 @@ function createRegistry(store: RegistryStore): GroupRegistry {
       orStreamsUnavailable(async () => {
         await change(group, (place) => {
           if (place === null || place.state === "removed") throw new DomainError("not_found");
-          const { until: _, ...kept } = place;
-          return { ...kept, state: "removed" };
+          return removed(place);
         });
         await store.destroy(group);
+      }),
+    release: ({ group, until }) =>
+      orStreamsUnavailable(async () => {
+        const isDone = await change(group, (place) => {
+          const isSame = place?.state === "draining" && Bun.deepEquals(place.until, until);
+          return isSame ? removed(place) : null;
+        });
+        if (isDone) await store.destroy(group);
       }),
     list: () =>
       orStreamsUnavailable(async () => {
@@ -87,4 +101,8 @@ function createRegistry(store: RegistryStore): GroupRegistry {
           .sort((left, right) => (left.group < right.group ? -1 : 1));
       }),
   };
+}
+
+function removed({ until: _, ...kept }: GroupPlace): GroupPlace {
+  return { ...kept, state: "removed" };
 }

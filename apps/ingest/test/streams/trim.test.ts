@@ -124,6 +124,29 @@ test("no new entries wait for a draining group, and it is removed once it has re
   expect(JSON.stringify(groups)).not.toContain("leaving");
 });
 
+test("a group that goes on, or drains anew, while it is found drained keeps its place", async () => {
+  await registry().register("back", "warehouse", "0");
+  const stored = await space.store(10);
+  const { entries, running } = await space.read("back");
+  await eventually(() => entries.length === stored);
+  await running.stop();
+  await registry().drain("back");
+  const [drained] = await registry().list();
+  if (drained === undefined) throw new Error("the group is not in the registry");
+  await registry().register("back", "warehouse", "0");
+  await registry().release(drained);
+  expect(await registry().list()).toMatchObject([{ group: "back", state: "active" }]);
+  const later = await space.store(10, { merchants: ["m1", "m2"] });
+  await registry().drain("back");
+  await registry().release(drained);
+  const again = await space.read("back");
+  await eventually(() => again.entries.length === later);
+  await eventually(async () => {
+    await trim();
+    return (await registry().list()).length === 0;
+  });
+});
+
 test("a group registered at the newest entry begins behind it, and one registered again goes on", async () => {
   await space.store(10);
   await registry().register("late", "warehouse", "$");

@@ -28,8 +28,8 @@ export async function trimStreams(deps: TrimStreams, keptMs: number, signal: Abo
       for (const group of trimmed.drained) drainedIn.set(group, (drainedIn.get(group) ?? 0) + 1);
     }
   }
-  for (const [group, count] of drainedIn) {
-    if (count === deps.partitions) await deps.registry.deregister(group);
+  for (const one of groups) {
+    if (drainedIn.get(one.group) === deps.partitions) await deps.registry.release(one);
   }
   return total;
 }
