@@ -4,6 +4,7 @@ import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { ServiceContext } from "@payflow/service-kit/process/service.ts";
+import { redisTimeMs } from "@payflow/service-kit/store/redis.ts";
 import { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import { connectStreams, type StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import { streamKeys } from "@payflow/service-kit/streams/keys.ts";
@@ -91,12 +92,7 @@ async function composeRoutes(
   { redis, streams, writer, upkeep }: EventStore,
   { eventLimiter }: TenantAccess,
 ): Promise<EventRoutes & ReadUsage> {
-  const storeClock = new StoreClock({
-    async time() {
-      const [seconds, microseconds] = await redis.time();
-      return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
-    },
-  });
+  const storeClock = new StoreClock({ time: () => redisTimeMs(redis) });
   const clock = await storeClock.start();
   scope.defer("clock", () => clock.stop());
   const now = () => storeClock.nowMs();

@@ -77,3 +77,9 @@ export async function orUnavailable<T>(what: string, run: () => Promise<T>): Pro
     throw error;
   }
 }
+
+/** Redis's time in milliseconds since 1970. Throws while Redis is away. */
+export async function redisTimeMs(redis: Redis | Cluster): Promise<number> {
+  const [seconds, microseconds] = await redis.time();
+  return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+}

@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
+import { redisTimeMs } from "@payflow/service-kit/store/redis.ts";
 import { fieldFunction } from "@payflow/service-kit/store/redis-lua.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
@@ -97,9 +98,6 @@ export function createStreamsStore(redis: StreamsRedis, keys: StreamKeys, partit
     letters: () => Promise.all(all.map((partition) => redis.xlen(keys.dead(partition)))),
 
     /** Redis's time, in ms. */
-    async nowMs(): Promise<number> {
-      const [seconds, micros] = await redis.time();
-      return Number(seconds) * 1_000 + Number(micros) / 1_000;
-    },
+    nowMs: () => redisTimeMs(redis),
   };
 }

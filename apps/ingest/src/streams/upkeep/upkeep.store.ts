@@ -1,3 +1,4 @@
+import { redisTimeMs } from "@payflow/service-kit/store/redis.ts";
 import { fieldFunction, orderFunctions } from "@payflow/service-kit/store/redis-lua.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import { letterMember } from "@payflow/service-kit/streams/dead-letters.ts";
@@ -120,8 +121,7 @@ export function createUpkeepStore(redis: StreamsRedis, keys: StreamKeys) {
      * events are counted by it.
      */
     async noteFirstMonth(): Promise<void> {
-      const [seconds] = await redis.time();
-      await redis.hsetnx(keys.plan(), "first_month", monthOf(Number(seconds) * 1_000));
+      await redis.hsetnx(keys.plan(), "first_month", monthOf(await redisTimeMs(redis)));
     },
 
     /**

@@ -1,6 +1,7 @@
 import { consumerGroups, type Topic } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
 import { entryTimeMs } from "../../store/entry-id.ts";
+import { redisTimeMs } from "../../store/redis.ts";
 import type { GroupLag, TopicLag } from "../bus.ts";
 import { type Keys, partitions } from "./keys.ts";
 
@@ -13,8 +14,7 @@ export function topicsOfGroup(group: string): readonly Topic[] {
 
 /** How far a group is behind, from its stored positions and Redis's clock. */
 export async function readLag(redis: Redis, keys: Keys, group: string): Promise<GroupLag> {
-  const time = await redis.time();
-  const nowMs = Number(time[0]) * 1_000 + Number(time[1]) / 1_000;
+  const nowMs = await redisTimeMs(redis);
   const topicLags = await Promise.all(
     topicsOfGroup(group).map((topic) => readTopicLag(redis, keys, group, topic, nowMs)),
   );
