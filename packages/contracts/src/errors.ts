@@ -55,7 +55,7 @@ export const errorCodes = {
   not_found: {
     status: 404,
     title: "There is no such object",
-    description: "The path or the id does not exist for this tenant and mode.",
+    description: "There is no such path, id or name, or none for this tenant and mode.",
   },
   invalid_state: {
     status: 409,

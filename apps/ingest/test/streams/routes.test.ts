@@ -271,6 +271,14 @@ test("an outside group is registered, drained and removed by the admin", async (
   expect(await call("PUT", "/v1/streams/groups/no%20name", adminToken, {})).toMatchObject({ status: 400 });
 });
 
+test("a program's group that it registered by itself is shown, without a time that it did not give", async () => {
+  const place = { kind: "outside", start: "0", state: "active" };
+  await space.redis.hsetnx(space.keys.groups(), "mine", JSON.stringify(place));
+  expect((await call("GET", "/v1/streams", adminToken)).body.groups).toMatchObject([
+    { group: "mine", kind: "outside", start: "oldest", state: "active", since: null },
+  ]);
+});
+
 test("an exporter's group keeps its place, and nobody takes the name of one of PayFlow's own", async () => {
   await streams.registry.register("exporter-lake", "warehouse", "0");
   const refused = { status: 409, body: { code: "invalid_state" } };

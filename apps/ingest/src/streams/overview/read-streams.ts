@@ -76,7 +76,9 @@ export function readAllStreams(deps: ReadStreams): Promise<AllStreamsResponse> {
         const { events, seconds } = groupLag(states, group);
         const pending = states.flatMap((one) => one.groups).filter((one) => one.group === group);
         return {
-          ...{ group, kind, state, start: start === "$" ? ("newest" as const) : ("oldest" as const), since },
+          ...{ group, kind, state, start: start === "$" ? ("newest" as const) : ("oldest" as const) },
+          // A program that registered its group by itself need not have said when.
+          since: since === "" ? null : since,
           lag_events: events,
           lag_seconds: seconds,
           pending: pending.reduce((sum, one) => sum + one.pending, 0),

@@ -1,4 +1,4 @@
-import { nullable, oneOf } from "@payflow/contracts/fields.ts";
+import { nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
 import { type Static, Type } from "@sinclair/typebox";
 
 export const TenantStreamsResponse = Type.Object({
@@ -22,7 +22,7 @@ const GroupResponse = Type.Object({
   kind: Type.String({ description: "What reads for it; `outside` for programs that are not PayFlow's." }),
   state: oneOf(["active", "draining", "removed"], "No new events wait for a draining group."),
   start: oneOf(["oldest", "newest"], "The event it began with."),
-  since: Type.String(),
+  since: nullable(Timestamp),
   lag_events: Type.Integer({ description: "Events it has not acknowledged." }),
   lag_seconds: Type.Number({ description: "Age of the oldest of them." }),
   pending: Type.Integer({ description: "Events that outside readers have taken and not acknowledged." }),
