@@ -36,6 +36,15 @@ export interface Held extends Omit<HeldOptions, "logger"> {
   readonly nextStep: () => number;
 }
 
+/** What a step does besides finishing entries: Lua, its keys and its arguments. */
+interface Body {
+  readonly script: string;
+  readonly keys: readonly string[];
+  readonly values: readonly (string | number)[];
+}
+
+const noBody: Body = { script: "", keys: [], values: [] };
+
 /** How long stopping waits for a Redis that is away, to store what is done. */
 const stoppingMs = 3_000;
 
@@ -55,23 +64,27 @@ export class RedisPartition implements HeldPartition {
   }
 
   async acknowledge(entries: readonly EntryReference[]): Promise<void> {
-    await this.#inTurn(() => this.#settle("", [], [], { entries, isExported: true }, true));
+    await this.#inTurn(() => this.#settle(noBody, { entries, isExported: true }, true));
   }
 
   /** Stores a position that moved without anything being acknowledged. */
   async advance(): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#held.window.plan([]).hasMoved) {
-        await this.#settle("", [], [], { entries: [], isExported: false }, true);
+        await this.#settle(noBody, { entries: [], isExported: false }, true);
       }
     });
   }
 
   async bury(entry: StreamEntry, failure: EntryFailure): Promise<void> {
     const { keys, group, number, metrics } = this.#held;
-    const dead = [keys.dead(number), keys.deadOf(number, entry.tenantId, entry.mode)];
+    const body = {
+      script: addLetter,
+      keys: [keys.dead(number), keys.deadOf(number, entry.tenantId, entry.mode)],
+      values: letterValues(group, entry, failure),
+    };
     const done = { entries: [entry], isExported: false };
-    await this.#inTurn(() => this.#settle(addLetter, dead, letterValues(group, entry, failure), done, true));
+    await this.#inTurn(() => this.#settle(body, done, true));
     metrics.deadLetters.inc({ group });
   }
 
@@ -81,9 +94,13 @@ export class RedisPartition implements HeldPartition {
 
   async recordFailure(entry: StreamEntry, failure: EntryFailure): Promise<void> {
     const { keys, group, number, known } = this.#held;
-    const values = [entry.id, JSON.stringify(failure)];
-    const body = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
-    await this.#inTurn(() => this.#settle(body, [keys.failures(number, group)], values, undefined, true));
+    const body = {
+      script: "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])",
+      keys: [keys.failures(number, group)],
+      values: [entry.id, JSON.stringify(failure)],
+    };
+    // Without a number too a repeat changes nothing more.
+    await this.#inTurn(() => this.#settle(body, undefined, true));
     known.set(entry.id, failure);
   }
 
@@ -102,7 +119,7 @@ export class RedisPartition implements HeldPartition {
     done?: DoneEntries,
   ): Promise<unknown> {
     // Only a step that finishes entries has a number, by which a repeat of it is known.
-    return this.#inTurn(() => this.#settle(script, keys, values, done, done !== undefined));
+    return this.#inTurn(() => this.#settle({ script, keys, values }, done, done !== undefined));
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
@@ -111,13 +128,7 @@ export class RedisPartition implements HeldPartition {
     return result;
   }
 
-  async #settle(
-    body: string,
-    bodyKeys: readonly string[],
-    bodyValues: readonly (string | number)[],
-    done: DoneEntries | undefined,
-    canRepeat: boolean,
-  ): Promise<unknown> {
+  async #settle(body: Body, done: DoneEntries | undefined, canRepeat: boolean): Promise<unknown> {
     const { redis, keys, group, member, number, fence, window, known, claimed, metrics } = this.#held;
     const ids = done?.entries.map((entry) => entry.id) ?? [];
     const progress = window.plan(ids);
@@ -133,10 +144,10 @@ export class RedisPartition implements HeldPartition {
     }
     const stepKeys = [
       ...[keys.lease(number, group), keys.events(number), keys.exported(number, group)],
-      ...[keys.failures(number, group), keys.ahead(number, group), ...bodyKeys],
+      ...[keys.failures(number, group), keys.ahead(number, group), ...body.keys],
     ];
     const [outcome, answer] = await this.#whileAway(canRepeat, () =>
-      runFenced(redis, body, stepKeys, [member, fence, values.length, ...values, ...bodyValues]),
+      runFenced(redis, body.script, stepKeys, [member, fence, values.length, ...values, ...body.values]),
     );
     if (outcome === 0) {
       this.#held.onLost();
