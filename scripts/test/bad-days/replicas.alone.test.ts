@@ -4,7 +4,7 @@ import {
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { allReady } from "../platform/health.ts";
+import { allReady, metricOf } from "../platform/health.ts";
 import { documentedApps } from "../platform/open-api.ts";
 import { call, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { startTimedReceiver } from "../platform/timed-receiver.ts";
@@ -44,15 +44,6 @@ afterAll(async () => {
   await installation?.stop();
   await receiver?.stop();
 });
-
-/** The sum of a metric's values in one replica, over those of its labels that match. */
-async function metric(app: string, replica: number, name: string, labels = /^/): Promise<number> {
-  const text = await (await fetch(`${installation.replicaUrl(app, replica)}/metrics`)).text();
-  return text
-    .split("\n")
-    .filter((line) => new RegExp(`^${name}[ {]`).test(line) && labels.test(line))
-    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-}
 
 /** By what each replica of an app shows that it does its part. */
 const parts: readonly [app: string, metric: string, labels: RegExp][] = [
@@ -110,7 +101,7 @@ test("two replicas of every app share the work, and no event has two effects", a
         await fetch(`${installation.url("tenant")}/tenants/me`, { headers });
         for (const [app, name, labels] of parts) {
           for (const replica of [1, 2]) {
-            const done = await metric(app, replica, name, labels);
+            const done = await metricOf(installation.replicaUrl(app, replica), name, labels);
             expect([app, replica, name, done > 0]).toEqual([app, replica, name, true]);
           }
         }

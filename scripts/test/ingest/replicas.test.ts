@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { WebhookReceiver } from "../../demo/receiver.ts";
+import { metricOf } from "../platform/health.ts";
 import { adminCall, call, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { exportedOnce } from "./exported.ts";
 import { type IngestInstallation, startIngest, warehouse } from "./ingest-installation.ts";
@@ -35,15 +36,6 @@ afterAll(async () => {
   await receiver?.close();
 }, 60_000);
 
-/** The sum of a metric's values in one replica, over those of its labels that match. */
-async function metric(replica: number, name: string, labels = /^/): Promise<number> {
-  const text = await (await fetch(`${ingest.replicaUrl("ingest", replica)}/metrics`)).text();
-  return text
-    .split("\n")
-    .filter((line) => new RegExp(`^${name}[ {]`).test(line) && labels.test(line))
-    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-}
-
 test("two replicas share the work and are replaced under load; every event has one place and one effect", async () => {
   const { tenantId, testKey: key } = tenant;
   const owner = { tenantId, mode: "test", key } as const;
@@ -54,10 +46,11 @@ test("two replicas share the work and are replaced under load; every event has o
     await eventually(
       async () => {
         for (const replica of [1, 2]) {
-          expect(await metric(replica, "payflow_ingest_events_total", /result="stored"/)).toBeGreaterThan(0);
+          const url = ingest.replicaUrl("ingest", replica);
+          expect(await metricOf(url, "payflow_ingest_events_total", /result="stored"/)).toBeGreaterThan(0);
           for (const exporter of ["hooks", "lake"]) {
             const group = new RegExp(`group="exporter-${exporter}"`);
-            expect(await metric(replica, "payflow_streams_held_partitions_count", group)).toBe(8);
+            expect(await metricOf(url, "payflow_streams_held_partitions_count", group)).toBe(8);
           }
         }
       },

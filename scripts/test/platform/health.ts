@@ -35,3 +35,12 @@ export function appPids(installation: RunningInstallation): Record<string, numbe
   const apps = installation.installation.processes().filter(({ name }) => !/^(postgres|redis-)/.test(name));
   return Object.fromEntries(apps.map(({ name, pid }) => [name, pid]));
 }
+
+/** The sum of a metric's values in one replica, by its internal URL, over those of its labels that match. */
+export async function metricOf(internalUrl: string, name: string, labels = /^/): Promise<number> {
+  const text = await (await fetch(`${internalUrl}/metrics`)).text();
+  return text
+    .split("\n")
+    .filter((line) => new RegExp(`^${name}[ {]`).test(line) && labels.test(line))
+    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+}
