@@ -68,8 +68,9 @@ test("an id of the slice before is found again wherever tables have grown since"
   const later = await space.open({ sliceMs: Math.floor(now / (Math.floor(now / sliceMs) + 1.5)) });
   expect(countKinds(await later.writer.append(events.slice(0, 5_000)))).toEqual({ duplicate: 5_000 });
   const next = (await tables(space)).at(-1);
-  // The new slice begins with the buckets that 70,000 ids need.
-  expect(next?.[2]).toBeGreaterThan(600);
+  // The new slice begins with about the buckets that 70,000 ids need: fewer, the later the table grew, since
+  // only one call in eight looks how full it is.
+  expect(next?.[2]).toBeGreaterThan(450);
   expect(next?.[2]).toBeLessThan(800);
   expect(faultsOf(await space.entries())).toEqual([]);
 });
