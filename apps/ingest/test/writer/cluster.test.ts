@@ -81,3 +81,37 @@ test("a partition that moves to another node under load goes on there, whole and
   const again = await writer.append(bodies.flat());
   expect(countKinds(again)).toEqual({ duplicate: 400 * 25 });
 });
+
+test("a node that stays silent stops its own partitions alone, and the others find their way back without it", async () => {
+  const space = open();
+  const { writer } = await space.open();
+  const merchants = Array.from({ length: 40 }, (_, index) => `m${index}`);
+  const storedNow = async () => {
+    const answers = await Promise.allSettled(
+      merchants.map((merchant) => writer.appendOne(event({ merchant, id: crypto.randomUUID() }))),
+    );
+    return answers.filter((one) => one.status === "fulfilled").length;
+  };
+  expect(await storedNow()).toBe(merchants.length);
+  const [silent, other] = nodes;
+  if (silent === undefined || other === undefined) throw new Error("the cluster has no nodes");
+  for (const node of nodes) await node.config("SET", "cluster-require-full-coverage", "no");
+  const pid = Number(/process_id:(\d+)/.exec(await silent.info("server"))?.[1]);
+  process.kill(pid, "SIGSTOP");
+  try {
+    const without = await eventually(
+      async () => {
+        const count = await storedNow();
+        return count > 0 && count < merchants.length && count;
+      },
+      { timeoutMs: 30_000 },
+    );
+    await other.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+    await eventually(async () => (await storedNow()) === without, { timeoutMs: 30_000 });
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  await eventually(async () => (await storedNow()) === merchants.length, { timeoutMs: 30_000 });
+  for (const node of nodes) await node.config("SET", "cluster-require-full-coverage", "yes");
+  expect(faultsOf(await space.entries())).toEqual([]);
+}, 120_000);

@@ -6,7 +6,7 @@ import type { Logger } from "../telemetry/logging.ts";
  * A server whose machine is lost, or the network to it, stays silent instead of closing its connections. One
  * that leaves a command unanswered for so long is closed and made anew.
  */
-const silentMs = 10_000;
+export const silentMs = 10_000;
 
 /**
  * A connection that fails at once while Redis is away instead of keeping commands for later: a command sent

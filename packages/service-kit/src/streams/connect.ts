@@ -1,5 +1,5 @@
 import { Cluster, type Redis, type RedisOptions } from "ioredis";
-import { connectRedis, orUnavailable } from "../store/redis.ts";
+import { connectRedis, orUnavailable, silentMs } from "../store/redis.ts";
 import type { Logger } from "../telemetry/logging.ts";
 
 /** The Redis that holds the event streams: one server, or a cluster. */
@@ -26,6 +26,7 @@ export function connectStreams(
       connectionName: name,
       disableClientInfo: true,
       connectTimeout: 2_000,
+      socketTimeout: silentMs,
       ...(password === "" ? {} : { password: decodeURIComponent(password) }),
       ...(username === "" ? {} : { username: decodeURIComponent(username) }),
       ...(protocol === "rediss:" ? { tls: {} } : {}),

@@ -25,6 +25,8 @@ const everyMs = 30_000;
 const againMs = 500;
 /** However often something points to a change. */
 const gapMs = 100;
+/** A server of a cluster that has not answered by then is looked at again later. */
+const silentMs = 2_000;
 
 /**
  * The way to the streams' servers. Nothing goes to a server before its settings were found fit, and after
@@ -39,12 +41,11 @@ export class StreamsLink {
   readonly #options: LinkOptions;
   readonly #rounds: Rounds;
   readonly #checked = new Set<Redis>();
-  readonly #watched = new WeakSet<Redis>();
+  readonly #losses = new WeakMap<Redis, number>();
   #nodes: readonly (Redis | null)[] = [];
   #fingerprintKey = newFingerprintKey();
   #isPlanned = false;
   #unfit: ConfigError | null = null;
-  #losses = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -114,20 +115,19 @@ export class StreamsLink {
   }
 
   async #look(): Promise<number | undefined> {
-    const losses = this.#losses;
     try {
-      const masters = await this.#masters();
-      for (const node of masters) await this.#check(node);
+      const found = await Promise.all((await this.#masters()).map((node) => this.#check(node)));
+      const fit = found.filter((one) => one !== null);
       await this.#agree();
-      const nodes = await this.#route(masters);
+      const nodes = await this.#route(fit.map(({ node }) => node));
       // A connection that was lost meanwhile may lead to another server by now.
-      if (losses !== this.#losses) return againMs;
-      for (const node of masters) this.#checked.add(node);
+      const kept = fit.filter(({ node, losses }) => this.#lossesOf(node) === losses);
+      for (const { node } of kept) this.#checked.add(node);
       this.#nodes = nodes;
       this.#isPlanned = true;
       if (this.#unfit !== null) this.#options.logger.info("the streams' Redis is fit now");
       this.#unfit = null;
-      return nodes.includes(null) ? againMs : undefined;
+      return nodes.includes(null) || kept.length < found.length ? againMs : undefined;
     } catch (error) {
       if (error instanceof ConfigError) return this.#refuse(error);
       if (!isRedisOutage(error)) throw error;
@@ -153,23 +153,53 @@ export class StreamsLink {
     return redis.nodes("master");
   }
 
-  async #check(node: Redis): Promise<void> {
-    if (!this.#watched.has(node)) {
-      this.#watched.add(node);
+  /** A server that is fit, and how often its connection was lost before; null for one that is away. */
+  async #check(node: Redis): Promise<{ readonly node: Redis; readonly losses: number } | null> {
+    if (!this.#losses.has(node)) {
+      this.#losses.set(node, 0);
       node.on("close", () => {
-        this.#losses += 1;
+        this.#losses.set(node, this.#lossesOf(node) + 1);
         this.#checked.delete(node);
         this.#rounds.wake();
       });
     }
-    await assertFit(node, this.#options.fitness);
-    for (const script of this.#options.scripts) await node.script("LOAD", script);
+    const losses = this.#lossesOf(node);
+    const isFit = await this.#orAway(async () => {
+      await assertFit(node, this.#options.fitness);
+      for (const script of this.#options.scripts) await node.script("LOAD", script);
+      return true;
+    });
+    return isFit ? { node, losses } : null;
+  }
+
+  /** An answer; null from a server that is away, or one of a cluster that is silent: the others go on. */
+  async #orAway<T>(ask: () => Promise<T>): Promise<T | null> {
+    const answered = new AbortController();
+    const late = this.isCluster ? [pause(silentMs, answered.signal).then(() => null)] : [];
+    try {
+      return await Promise.race([ask(), ...late]);
+    } catch (error) {
+      if (isRedisOutage(error)) return null;
+      throw error;
+    } finally {
+      answered.abort();
+    }
+  }
+
+  #lossesOf(node: Redis): number {
+    return this.#losses.get(node) ?? 0;
   }
 
   async #agree(): Promise<void> {
     const { redis, keys, partitions } = this.#options;
     const wanted = { partitions, fingerprintKey: this.#fingerprintKey };
-    this.#fingerprintKey = (await agreeOnPlan(redis, keys, wanted)).fingerprintKey;
+    if (!this.isCluster || !this.#isPlanned) {
+      this.#fingerprintKey = (await agreeOnPlan(redis, keys, wanted)).fingerprintKey;
+      return;
+    }
+    // A cluster's plan is on one of its servers: while that is away, what was agreed on holds.
+    const plan = await this.#orAway(() => agreeOnPlan(redis, keys, wanted));
+    if (plan !== null) this.#fingerprintKey = plan.fingerprintKey;
   }
 
   /** For each partition the server that answers for it, whatever names the cluster's members have. */
