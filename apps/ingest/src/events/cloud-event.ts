@@ -1,4 +1,5 @@
 import type { FieldError } from "@payflow/contracts/errors.ts";
+import { repeatedName } from "./bodies/split-body.ts";
 
 /** The event that a CloudEvent carries, or what is wrong with the CloudEvent itself. */
 export type Carried =
@@ -35,12 +36,16 @@ export function fromStructured(value: unknown): Carried {
   } else if (!hasText && data === undefined) {
     errors.push({ pointer: "/data", message: "Expected required property" });
   }
-  const decoded = hasText ? fromBase64(base64) : data;
+  const decoded = hasText ? fromBase64(base64) : { value: data, twice: null };
   if (decoded === undefined && errors.length === 0) {
     errors.push({ pointer: "/data_base64", message: "Expected a JSON document in base64" });
   }
+  // A name that stands twice is seen in the event's own text, and such a document is none of it.
+  if (decoded !== undefined && decoded.twice !== null) {
+    errors.push({ pointer: `/data_base64/${escaped(decoded.twice)}`, message: "Expected once" });
+  }
   const dataPointer = hasText ? "/data_base64" : "/data";
-  return carried(attributes, errors, decoded, dataPointer, "/id");
+  return carried(attributes, errors, decoded?.value, dataPointer, "/id");
 }
 
 /** What a CloudEvent in binary mode carries: its attributes are headers, its data is the body. */
@@ -98,11 +103,12 @@ function escaped(name: string): string {
   return name.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The JSON document that stands in base64; undefined where there is none. */
-function fromBase64(text: unknown): unknown {
-  if (typeof text !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
+/** The JSON document that stands in base64, and a name that stands twice in it; undefined where it is none. */
+function fromBase64(base64: unknown): { readonly value: unknown; readonly twice: string | null } | undefined {
+  if (typeof base64 !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) return undefined;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(text, "base64")));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(base64, "base64"));
+    return { value: JSON.parse(text), twice: repeatedName(text) };
   } catch {
     return undefined;
   }

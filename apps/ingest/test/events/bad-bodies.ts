@@ -238,6 +238,14 @@ const wrongCloudEvents: readonly (readonly [name: string, text: string, pointers
   ["no data", cloudEvent({ data: undefined }), ["/data"]],
   ["data and base64", cloudEvent({ data_base64: "e30=" }), ["/data_base64"]],
   ["base64 that is no JSON", cloudEvent({ data: undefined, data_base64: "AAAA" }), ["/data_base64"]],
+  [
+    "a name twice in base64",
+    cloudEvent({
+      data: undefined,
+      data_base64: Buffer.from(`{"channel":"app",${json(example()).slice(1)}`).toString("base64"),
+    }),
+    ["/data_base64/channel"],
+  ],
   ["data of another type", cloudEvent({ datacontenttype: "text/xml" }), ["/datacontenttype"]],
   ["an extension that is an object", cloudEvent({ trace: {} }), ["/trace"]],
   ["data that is a text", cloudEvent({ data: json(example()) }), ["/data"]],
