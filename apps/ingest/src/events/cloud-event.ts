@@ -103,7 +103,7 @@ function escaped(name: string): string {
   return name.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The JSON document that stands in base64, and a name that stands twice in it; undefined where it is none. */
+/** The JSON document that stands in base64, and a name that stands twice in it; undefined for none. */
 function fromBase64(base64: unknown): { readonly value: unknown; readonly twice: string | null } | undefined {
   if (typeof base64 !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) return undefined;
   try {
