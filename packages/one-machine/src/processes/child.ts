@@ -15,6 +15,8 @@ export interface ProcessSpec {
   readonly stopSignal: "SIGTERM" | "SIGINT";
   /** Killed when it has not ended this long after the stop signal. */
   readonly stopTimeoutMs: number;
+  /** What has to be put right before each start. */
+  readonly beforeStart?: () => void;
   isReady(): Promise<boolean>;
 }
 
@@ -32,6 +34,7 @@ const hasSetpriv = spawnSync("setpriv", ["--version"]).status === 0;
  */
 export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
   mkdirSync(path.dirname(spec.logFile), { recursive: true });
+  spec.beforeStart?.();
   const log = openSync(spec.logFile, "a", 0o600);
   try {
     return Bun.spawn([...wrapper(spec), ...spec.command], {

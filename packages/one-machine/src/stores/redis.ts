@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Redis } from "ioredis";
 import type { ProcessSpec } from "../processes/child.ts";
+import { mendAppendOnlyFile } from "./append-only-file.ts";
 import { redisServerBinary } from "./redis-binary.ts";
 
 export type RedisKind = "cache" | "durable";
@@ -54,6 +55,9 @@ export function redisProcess(local: LocalRedis): ProcessSpec {
     user: null,
     stopSignal: "SIGTERM",
     stopTimeoutMs: 20_000,
+    ...(local.kind === "durable"
+      ? { beforeStart: () => mendAppendOnlyFile(local.dataDirectory, local.logFile) }
+      : {}),
     isReady: () => answers(redisUrl(local)),
   };
 }
