@@ -7,7 +7,8 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { Redis } from "ioredis";
 import { WebhookReceiver } from "../../demo/receiver.ts";
 import { freeze } from "../platform/freeze.ts";
-import { allReady, appPids } from "../platform/health.ts";
+import { allReady, appPids, healthOf } from "../platform/health.ts";
+import { documentedApps } from "../platform/open-api.ts";
 import { call, pay, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
@@ -76,7 +77,7 @@ function follow(): { stop(): Promise<{ key: string; sequence: number }[]> } {
   const reading = (async () => {
     while (!isOver) {
       const replies = await redis
-        .xread("COUNT", 1_000, "STREAMS", ...streams, ...positions)
+        .xread("COUNT", 1_000, "BLOCK", 200, "STREAMS", ...streams, ...positions)
         .catch(() => null);
       for (const [stream, entries] of replies ?? []) {
         for (const [position, fields] of entries) {
@@ -85,7 +86,7 @@ function follow(): { stop(): Promise<{ key: string; sequence: number }[]> } {
           seen.push(JSON.parse(envelope));
         }
       }
-      await Bun.sleep(20);
+      if (replies === null) await Bun.sleep(1);
     }
   })();
   return {
@@ -122,14 +123,22 @@ async function waitsAndDrains(leave: () => Promise<void>, come: () => Promise<vo
         refunded.push(payment.body.payment_id);
       }
     }
-    await allReady(installation);
+    // Only ingest cannot serve without it, and says so.
+    await allReady(
+      installation,
+      30_000,
+      documentedApps.filter((app) => app !== "ingest"),
+    );
+    expect(await healthOf(installation, "ingest", "/readyz")).toBe(503);
+    expect(await healthOf(installation, "ingest", "/livez")).toBe(200);
     const [waiting] = await truth.payment`select count(*)::int as count from outbox`;
     expect(waiting?.count).toBeGreaterThan(7 * refunded.length);
     const booked = await truth.ledger`select 1 from transfer where payment_id = any(${refunded})`;
     expect(booked.length).toBe(0);
   };
-  await traffic.during(() => waits().finally(come));
+  // What every group has read is trimmed soon, so that it has to be followed from the first moment on.
   const following = follow();
+  await traffic.during(() => waits().finally(come));
   expect(traffic.unexpected).toEqual([]);
   await truth.settled();
   const events = await following.stop();
@@ -143,6 +152,7 @@ async function waitsAndDrains(leave: () => Promise<void>, come: () => Promise<vo
   await truth.addsUp();
   await truth.holds(traffic.acknowledged);
   await allDelivered();
+  await allReady(installation);
   expect(appPids(installation)).toEqual(before);
 }
 

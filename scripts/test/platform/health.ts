@@ -13,12 +13,16 @@ export async function healthOf(
   return (await fetch(base + route, { signal: AbortSignal.timeout(10_000) })).status;
 }
 
-/** Waits until every app of the installation is ready, all replicas of it. */
-export async function allReady(installation: RunningInstallation, timeoutMs = 30_000): Promise<void> {
+/** Waits until every app of the installation is ready, or those that are named, all replicas of them. */
+export async function allReady(
+  installation: RunningInstallation,
+  timeoutMs = 30_000,
+  apps: readonly string[] = documentedApps,
+): Promise<void> {
   const { replicas } = installation.installation.settings;
   await eventually(
     async () => {
-      for (const app of documentedApps) {
+      for (const app of apps) {
         for (let replica = 1; replica <= replicas; replica += 1) {
           const url = `${installation.replicaUrl(app, replica)}/readyz`;
           const { status } = await fetch(url, { signal: AbortSignal.timeout(5_000) });
