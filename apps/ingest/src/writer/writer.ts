@@ -45,6 +45,12 @@ const appendSha = createHash("sha1").update(appendScript).digest("hex");
 
 export const usualSliceMs = 8 * 3_600_000;
 const maxFlushesInFlight = 4;
+/**
+ * While requests follow one another, a flush waits this long after the one before it, or until so many events
+ * wait: a call of the script and the disk's sync have a cost of their own, whatever they carry.
+ */
+const gatherMs = 1;
+const gatherEvents = 128;
 /** Events of one flush at most: Redis does nothing else for some milliseconds. */
 const maxFlushEvents = 500;
 /** Events of one body and partition in one flush: others get their turn between. */
@@ -62,7 +68,10 @@ export class StreamWriter {
   readonly #queue: Chunk[] = [];
   readonly #flushes = new Set<Promise<void>>();
   #openEvents = 0;
+  #queuedEvents = 0;
   #isScheduled = false;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #lastSentAt = 0;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -126,18 +135,31 @@ export class StreamWriter {
   }
 
   #push(chunks: readonly Chunk[]): void {
-    for (const chunk of chunks) this.#queue.push(chunk);
+    for (const chunk of chunks) {
+      this.#queue.push(chunk);
+      this.#queuedEvents += chunk.items.length;
+    }
     this.#schedule();
   }
 
   #schedule(): void {
     if (this.#isScheduled || this.#queue.length === 0 || this.#flushes.size >= maxFlushesInFlight) return;
+    const restMs = this.#lastSentAt + gatherMs - performance.now();
+    if (restMs > 0 && this.#queuedEvents < gatherEvents) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = null;
+        this.#schedule();
+      }, restMs);
+      return;
+    }
+    // Once this turn of the event loop has read what is there.
     this.#isScheduled = true;
     setImmediate(() => this.#send());
   }
 
   #send(): void {
     this.#isScheduled = false;
+    this.#lastSentAt = performance.now();
     while (this.#flushes.size < maxFlushesInFlight && this.#queue.length > 0) {
       const calls = this.#takeCalls();
       if (calls.length === 0) continue;
@@ -159,6 +181,7 @@ export class StreamWriter {
     for (const chunk of this.#queue) {
       if (events > 0 && events + chunk.items.length > maxFlushEvents) break;
       taken += 1;
+      this.#queuedEvents -= chunk.items.length;
       if (chunk.body.isFailed) continue;
       const node = link.nodeOf(chunk.partition);
       if (node === null) {
