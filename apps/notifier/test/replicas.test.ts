@@ -158,7 +158,7 @@ test("with PostgreSQL's connections cut, the worker goes on once they are back",
   await replica.putDefault(owner, receiver.url);
   await database.owner.sql`select 1`;
   await database.sql`select pg_terminate_backend(pid) from pg_stat_activity
-    where usename = current_user and pid <> pg_backend_pid()`;
+    where datname = current_database() and usename = current_user and pid <> pg_backend_pid()`;
   await eventually(async () => {
     await replica.consume(paymentSettled(owner));
   });
