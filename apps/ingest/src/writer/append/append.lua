@@ -13,7 +13,7 @@
 --   error. Letters: s stored, d repeated, c conflicting, m of a merchant that is not known.
 --
 -- This runs tens of thousands of times a second, and each call of Redis's has its cost: none is made that
--- another could spare. How ids are remembered: docs/decisions/0013-ingest-writer.md.
+-- another could spare. How ids are remembered: docs/decisions/0019-ingest-writer.md.
 
 local call, try, format, floor, concat = redis.call, redis.pcall, string.format, math.floor, table.concat
 -- Slices that are asked besides the present one, ids that fill a bucket, buckets of a first table, and those
