@@ -50,8 +50,36 @@ export interface Subscription {
   /**
    * Takes a batch of one topic, in order per key. It returns after its own transaction: then the batch is
    * acknowledged. It may see an event again, and batches of several partitions may run at the same time.
+   * `progress` is left out where the bus itself is the only keeper of the group's progress (Redis Streams).
    */
-  handle(topic: Topic, events: readonly EventEnvelope[]): Promise<void>;
+  handle(topic: Topic, events: readonly EventEnvelope[], progress?: BatchProgress): Promise<void>;
+  /**
+   * Asked each time this replica takes partitions over: the `next` of each partition of the log, as the
+   * handler's own database has it. Reading begins there; for partitions that are not in the answer it begins
+   * where the bus says. Asked again without limit while it fails with an error that passes.
+   */
+  resumeFrom?(topic: Topic, log: string): Promise<ReadonlyMap<number, number>>;
+}
+
+/**
+ * How far a batch brings its partition, for a handler that stores this in the transaction of its effect. Then
+ * a batch whose acknowledgement was lost does not come again.
+ */
+export interface BatchProgress {
+  /**
+   * Names the topic's log. One that was made anew, or is on another cluster, has another name, so that no
+   * stored offset is taken for one of its own.
+   */
+  readonly log: string;
+  readonly partition: number;
+  /** Offsets of the batch's first and last event; they grow, with gaps. */
+  readonly first: number;
+  readonly last: number;
+  /**
+   * All before this offset is finished once this batch is. It stays behind `last` while an earlier event
+   * still has tries to come.
+   */
+  readonly next: number;
 }
 
 export interface RunningSubscription {
