@@ -10,7 +10,7 @@ export interface Settings {
 }
 
 export interface RecordedProcess extends SupervisedProcess {
-  readonly stopSignal: "SIGTERM" | "SIGINT";
+  readonly stopSignal: "SIGTERM" | "SIGINT" | "SIGKILL";
 }
 
 /** What the supervisor writes down about itself, for `status`, `down` and a later `up`. */

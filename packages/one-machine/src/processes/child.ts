@@ -12,7 +12,7 @@ export interface ProcessSpec {
   readonly logFile: string;
   /** Whom it runs as; null keeps the present user. */
   readonly user: SystemUser | null;
-  readonly stopSignal: "SIGTERM" | "SIGINT";
+  readonly stopSignal: "SIGTERM" | "SIGINT" | "SIGKILL";
   /** Killed when it has not ended this long after the stop signal. */
   readonly stopTimeoutMs: number;
   /** What has to be put right before each start. */
