@@ -55,8 +55,8 @@ export interface TestKafkaOptions {
 let shared: Promise<string> | undefined;
 
 /**
- * The address of one plain broker that other tests use at the same time: topics and groups need names of their
- * own. It is the one that PAYFLOW_TEST_KAFKA_BROKERS names, else one that lives as long as this process.
+ * The address of one plain broker that other tests use at the same time: topics and groups need names of
+ * their own. It is the one that PAYFLOW_TEST_KAFKA_BROKERS names, else one that lives as long as this process.
  */
 export async function sharedTestKafka(): Promise<string> {
   const given = process.env.PAYFLOW_TEST_KAFKA_BROKERS;

@@ -4,9 +4,9 @@ import path from "node:path";
 import { cacheDirectory } from "../cache-directory.ts";
 import { javaBinary, mavenBinary } from "./java.ts";
 
-export const kafkaVersion = "4.3.1";
+const kafkaVersion = "4.3.1";
 
-/** Copies what a project needs at run time into a folder (maven.apache.org/plugins/maven-dependency-plugin). */
+/** Copies what a project needs into a folder: maven.apache.org/plugins/maven-dependency-plugin. */
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /** The broker with its dependencies, and the simplest of loggers, which writes to the standard error. */
@@ -32,8 +32,8 @@ const project = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 `;
 
 /**
- * The folder with Kafka's class files, fetched from the Maven repository at the first use and kept, one folder
- * a version. Fails with what Maven says.
+ * The folder with Kafka's class files, fetched from the Maven repository at the first use and kept, one
+ * folder a version. Fails with what Maven says.
  */
 export function kafkaLibraries(): string {
   const target = path.join(cacheDirectory(), `kafka-${kafkaVersion}`);

@@ -139,6 +139,7 @@ function passwords(local: LocalKafka): Record<string, string> {
   if (login === undefined) return {};
   const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required";
   const plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+  const known = `user_${login.username}="${login.password}"`;
   const identity = `username="${login.username}" password="${login.password}"`;
   return {
     "sasl.enabled.mechanisms": mechanism,
@@ -150,7 +151,7 @@ function passwords(local: LocalKafka): Record<string, string> {
           // The quorum keeps the users of SCRAM itself, and so cannot ask for one before it stands.
           "sasl.mechanism.controller.protocol": "PLAIN",
           "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
-          "listener.name.controller.plain.sasl.jaas.config": `${plain} ${identity} user_${login.username}="${login.password}";`,
+          "listener.name.controller.plain.sasl.jaas.config": `${plain} ${identity} ${known};`,
         }
       : {}),
   };
