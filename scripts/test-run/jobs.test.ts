@@ -24,6 +24,7 @@ const files = [
   "apps/payment/test/refunds.test.ts",
   "apps/tenant/test/revocation.alone.test.ts",
   "apps/payment/node_modules/other/other.test.ts",
+  "packages/service-kit/test/kafka/broker.test.ts",
 ];
 
 test("unit tests of a workspace share a process, and each file with servers has its own", () => {
@@ -34,6 +35,10 @@ test("unit tests of a workspace share a process, and each file with servers has 
     "apps/payment (unit)",
     "apps/payment/test/refunds.test.ts",
     "apps/tenant/test/revocation.alone.test.ts",
+    "packages/service-kit/test/kafka/broker.test.ts",
+  ]);
+  expect(jobs.filter(({ usesKafka }) => usesKafka).map(({ name }) => name)).toEqual([
+    "packages/service-kit/test/kafka/broker.test.ts",
   ]);
   expect(jobs.filter(({ isAlone }) => isAlone).map(({ name }) => name)).toEqual([
     "apps/tenant/test/revocation.alone.test.ts",
@@ -43,7 +48,7 @@ test("unit tests of a workspace share a process, and each file with servers has 
 test("a pattern picks files by their path, without the static checks", () => {
   const jobs = withFiles(files, (root) => planJobs(root, "refund"));
   expect(jobs.map(({ name }) => name)).toEqual(["apps/payment (unit)", "apps/payment/test/refunds.test.ts"]);
-  expect(() => withFiles(files, (root) => planJobs(root, "kafka"))).toThrow('contains "kafka"');
+  expect(() => withFiles(files, (root) => planJobs(root, "mongo"))).toThrow('contains "mongo"');
 });
 
 test.skipIf(process.platform !== "linux")(

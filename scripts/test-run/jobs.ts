@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Glob } from "bun";
 
@@ -9,6 +10,8 @@ export interface Job {
   readonly kind: "check" | "tests";
   /** Runs when nothing else does, since it asserts a deadline that a busy machine would break. */
   readonly isAlone: boolean;
+  /** Waits until the run's Kafka is there. */
+  readonly usesKafka: boolean;
 }
 
 /**
@@ -29,11 +32,11 @@ export function planJobs(root: string, pattern: string | undefined): Job[] {
     const name = needsServers(file) ? file : `${workspaceOf(file)} (unit)`;
     groups.set(name, [...(groups.get(name) ?? []), file]);
   }
-  const tests = [...groups].map(([name, members]) => testJob(name, members));
+  const tests = [...groups].map(([name, members]) => testJob(root, name, members));
   return pattern === undefined ? [...staticChecks(root), ...tests] : tests;
 }
 
-function testJob(name: string, files: readonly string[]): Job {
+function testJob(root: string, name: string, files: readonly string[]): Job {
   const paths = files.map((file) => `./${file}`);
   return {
     name,
@@ -41,12 +44,18 @@ function testJob(name: string, files: readonly string[]): Job {
     command: [process.execPath, "test", "--timeout", "30000", ...paths],
     kind: "tests",
     isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
+    usesKafka: files.some((file) => usesKafka(root, file)),
   };
 }
 
 function staticChecks(root: string): Job[] {
   const binary = (name: string) => path.join(root, "node_modules/.bin", name);
-  const check = (name: string, command: string[]): Job => ({ name, command, kind: "check", isAlone: false });
+  const check = (name: string, command: string[]): Job => ({
+    ...{ name, command },
+    kind: "check",
+    isAlone: false,
+    usesKafka: false,
+  });
   return [
     check("format and lint", [binary("biome"), "check", "."]),
     check("types", [binary("tsc"), "--noEmit"]),
@@ -56,6 +65,12 @@ function staticChecks(root: string): Job[] {
 /** By our layout: pure logic is tested beside its file, everything with servers in a `test` folder. */
 function needsServers(file: string): boolean {
   return file.split("/").includes("test");
+}
+
+/** A file that is about Kafka says so in its path; one that only uses it imports the test kit's. */
+function usesKafka(root: string, file: string): boolean {
+  if (!needsServers(file)) return false;
+  return file.includes("kafka") || readFileSync(path.join(root, file), "utf8").includes("/testkit/kafka.ts");
 }
 
 function workspaceOf(file: string): string {

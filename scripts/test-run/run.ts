@@ -5,6 +5,7 @@ import path from "node:path";
 import { tenantSecretsIn } from "@payflow/one-machine/installation/logged-secrets.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
+import { sharedTestKafka } from "@payflow/testkit/kafka.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
 import { Durations } from "./durations.ts";
 import { type Job, planJobs } from "./jobs.ts";
@@ -30,6 +31,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const postgresUrl = process.env.PAYFLOW_TEST_POSTGRES_URL || (await startTestPostgres());
   const run = randomUUID();
   endOnSignal(run, folder);
+  const kafka = jobs.some(({ usesKafka }) => usesKafka) ? startKafka() : null;
   const environment = {
     ...process.env,
     [runVariable]: run,
@@ -42,7 +44,8 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const outcomes: Outcome[] = [];
   const runJob = async (job: Job) => {
     const start = performance.now();
-    const { output, exitCode } = await execute(job, environment, folder);
+    const more = job.usesKafka ? await kafka : {};
+    const { output, exitCode } = await execute(job, { ...environment, ...more }, folder);
     const outcome = withoutSecrets(readOutcome(job.kind, output, exitCode), output);
     const ms = performance.now() - start;
     durations.remember(job.name, ms);
@@ -64,6 +67,18 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const leftovers = await checkLeftovers(run);
   return conclude(sumOutcomes([...outcomes, leftovers]));
+}
+
+/**
+ * One broker for all jobs that use Kafka, starting while the others run already. Where it cannot be had, the
+ * tests that need it fail and say why.
+ */
+async function startKafka(): Promise<Record<string, string>> {
+  try {
+    return { PAYFLOW_TEST_KAFKA_BROKERS: await sharedTestKafka() };
+  } catch {
+    return {};
+  }
 }
 
 /** Whoever gives up on a run must not be left with its tests. */
