@@ -1,6 +1,7 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
@@ -32,11 +33,13 @@ await runService(
         "database",
         connectDatabase(config.DATABASE_URL, { name: "fraud", max: config.DATABASE_POOL }),
       );
+      await holdToRecordedBus({ sql: database.sql, bus: config.EVENT_BUS, logger, scope });
       const redis = connectRedis(config.REDIS_URL, "fraud", logger, { commandTimeout: redisTimeoutMs });
       scope.defer("cache Redis", () => redis.disconnect());
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
-      const bus = scope.use("event bus", await openEventBus(config, { service: "fraud", logger, metrics }));
-      const relay = startRelay({ sql: database.sql, bus, service: "fraud", logger, metrics });
+      const about = { service: "fraud", logger, metrics };
+      const bus = scope.use("event bus", await openEventBus(config, about));
+      const relay = startRelay({ sql: database.sql, bus, busName: config.EVENT_BUS, ...about });
       scope.defer("outbox relay", () => relay.stop());
 
       const deps = createDependencies({

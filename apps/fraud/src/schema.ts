@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
+import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { byteText, instant } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
@@ -129,3 +130,4 @@ export const secondLook = pgTable(
 
 export const outbox = outboxTable;
 export const lease = leaseTable;
+export const eventBus = eventBusTable;

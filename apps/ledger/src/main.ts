@@ -1,6 +1,7 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
@@ -38,6 +39,7 @@ await runService(
         connectDatabase(config.DATABASE_URL, { name: "ledger", max: config.DATABASE_POOL }),
       );
       const { sql } = database;
+      await holdToRecordedBus({ sql, bus: config.EVENT_BUS, logger, scope });
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const bus = scope.use("event bus", await openEventBus(config, { service: "ledger", logger, metrics }));
       const journal = createJournalStore(sql);

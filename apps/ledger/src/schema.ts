@@ -1,3 +1,4 @@
+import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
@@ -22,6 +23,7 @@ import type {
 
 /** Reconciliation runs in one replica at a time. */
 export const lease = leaseTable;
+export const eventBus = eventBusTable;
 
 /** Sums have no upper bound as amounts do; 38 digits never overflow. Read as text, used as `BigInt`. */
 const sum = (name: string) => numeric(name, { precision: 38, scale: 0 }).notNull().default("0");

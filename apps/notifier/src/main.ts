@@ -1,6 +1,7 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService, type ServiceContext } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase, type Database } from "@payflow/service-kit/store/database.ts";
@@ -34,6 +35,7 @@ await runService(
         "database",
         connectDatabase(config.DATABASE_URL, { name: "notifier", max: config.DATABASE_POOL }),
       );
+      await holdToRecordedBus({ sql: database.sql, bus: config.EVENT_BUS, logger, scope });
       const { secrets, counted, worker, upkeep } = startSending({ config, logger, metrics, scope }, database);
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const messages = createMessagesStore(database.sql);

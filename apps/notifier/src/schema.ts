@@ -1,4 +1,5 @@
 import type { Mode } from "@payflow/contracts/access.ts";
+import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { bytea, byteText } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
@@ -210,3 +211,4 @@ export const attempt = pgTable(
 );
 
 export const lease = leaseTable;
+export const eventBus = eventBusTable;

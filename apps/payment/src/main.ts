@@ -1,11 +1,13 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase } from "@payflow/service-kit/store/database.ts";
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { createBackground } from "@payflow/service-kit/work/background.ts";
 import { retry } from "@payflow/service-kit/work/retry.ts";
 import { paymentSettings } from "./config.ts";
@@ -33,13 +35,15 @@ await runService(
       const connect = (url: string, name: string, max: number) =>
         scope.use(`database of ${name}`, connectDatabase(url, { name, max }));
       const database = connect(config.DATABASE_URL, "payment", config.DATABASE_POOL);
+      await holdToRecordedBus({ sql: database.sql, bus: config.EVENT_BUS, logger, scope });
       const relayDatabase = connect(config.DATABASE_URL, "payment-relay", relayConnections);
       const journal = await connectSimulated(config.PROCESSOR_DATABASE_URL, processorConnections);
       scope.use("processor's journal", journal);
       const { INTERNAL_SERVICE_SECRET: internalSecret } = config;
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
-      const bus = scope.use("event bus", await openEventBus(config, { service: "payment", logger, metrics }));
-      const relay = startRelay({ sql: relayDatabase.sql, bus, service: "payment", logger, metrics });
+      const about = { service: "payment", logger, metrics };
+      const bus = scope.use("event bus", await openEventBus(config, about));
+      const relay = startRelay({ sql: relayDatabase.sql, bus, busName: config.EVENT_BUS, ...about });
       scope.defer("outbox relay", () => relay.stop());
 
       const background = createBackground(logger);
@@ -77,16 +81,7 @@ await runService(
       scope.defer("subscription", () => subscription.stop());
       scope.defer("work after answers", () => background.drain());
 
-      await retry(
-        () => deps.scorer.warmUp(),
-        () => true,
-        warmUpBackoff,
-      ).catch((error: unknown) => {
-        logger.warn(
-          { err: error },
-          "fraud is away; payments follow their tenants' fail mode until it is back",
-        );
-      });
+      await warmUp(deps.scorer, logger);
       return {
         publicApp: createServer({
           ...deps,
@@ -101,3 +96,14 @@ await runService(
   },
   process.env,
 );
+
+/** Fraud scores a dry batch before payments come. */
+async function warmUp(scorer: { warmUp(): Promise<void> }, logger: Logger): Promise<void> {
+  await retry(
+    () => scorer.warmUp(),
+    () => true,
+    warmUpBackoff,
+  ).catch((error: unknown) => {
+    logger.warn({ err: error }, "fraud is away; payments follow their tenants' fail mode until it is back");
+  });
+}

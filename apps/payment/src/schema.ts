@@ -1,3 +1,4 @@
+import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { bytea, byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
@@ -250,6 +251,7 @@ export const flag = pgTable(
 /** Events waiting for the bus, and what only one replica may do at a time: both belong to the kit. */
 export const outbox = outboxTable;
 export const lease = leaseTable;
+export const eventBus = eventBusTable;
 
 function oneOf(column: string, values: readonly string[]) {
   return sql.raw(`${column} in (${values.map((value) => `'${value}'`).join(", ")})`);

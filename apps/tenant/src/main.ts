@@ -1,4 +1,5 @@
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
@@ -13,8 +14,10 @@ await runService(
     start: async (context) => {
       const { config, logger, metrics, scope } = context;
       const { database, publisher, usage, server, internal } = composeTenant(context);
-      const bus = scope.use("event bus", await openEventBus(config, { service: "tenant", logger, metrics }));
-      const relay = startRelay({ sql: database.sql, bus, service: "tenant", logger, metrics });
+      await holdToRecordedBus({ sql: database.sql, bus: config.EVENT_BUS, logger, scope });
+      const about = { service: "tenant", logger, metrics };
+      const bus = scope.use("event bus", await openEventBus(config, about));
+      const relay = startRelay({ sql: database.sql, bus, busName: config.EVENT_BUS, ...about });
       scope.defer("outbox relay", () => relay.stop());
       publisher.start();
       usage.start();

@@ -1,4 +1,5 @@
 import type { Mode, Scope } from "@payflow/contracts/access.ts";
+import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
@@ -7,6 +8,7 @@ import { boolean, check, customType, index, integer, pgTable } from "drizzle-orm
 
 /** The relay sends each shard of the outbox under a lease. */
 export const lease = leaseTable;
+export const eventBus = eventBusTable;
 export const outbox = outboxTable;
 
 const texts = customType<{ data: string[]; driverData: string[] }>({ dataType: () => "text[]" });

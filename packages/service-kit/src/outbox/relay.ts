@@ -1,5 +1,6 @@
 import type { Sql } from "postgres";
 import type { EventBus } from "../bus/bus.ts";
+import { type BusName, maySendOver } from "../bus-change/recorded-bus.ts";
 import { isTransient } from "../store/database.ts";
 import { newHolder } from "../store/lease.ts";
 import type { Logger } from "../telemetry/logging.ts";
@@ -15,6 +16,8 @@ export interface RelayOptions {
   /** A pool of two or more connections; of its own, where the service's pool may be busy for long. */
   readonly sql: Sql;
   readonly bus: Pick<EventBus, "send">;
+  /** Which one that is: nothing is sent while the database records a change of bus, or another bus. */
+  readonly busName: BusName;
   readonly service: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -62,6 +65,7 @@ class OutboxRelay implements Relay {
   readonly #age;
   readonly #loops: Promise<unknown>;
   #lastRoundMs = Number.NEGATIVE_INFINITY;
+  #isHeld = false;
   #failures = 0;
   #emptyReads = 0;
 
@@ -131,9 +135,16 @@ class OutboxRelay implements Relay {
   }
 
   async #round(nowMs: number): Promise<void> {
-    await this.#share.round();
+    if (!this.#isHeld || (await this.#mayRelay())) await this.#share.round();
+    // Asked once the leases are taken: whoever records a change either sees them, or is seen here.
+    this.#isHeld = !(await this.#mayRelay());
+    if (this.#isHeld) await this.#share.release();
     this.#lastRoundMs = nowMs;
     await this.#bell.listen();
+  }
+
+  #mayRelay(): Promise<boolean> {
+    return maySendOver(this.#options.sql, this.#options.busName);
   }
 
   get #batchSize(): number {

@@ -82,12 +82,19 @@ export class ShardShare {
     return done;
   }
 
+  /** Gives every shard up until the next round; no batch may be under way. */
+  release(): Promise<void> {
+    return this.#inTurn(async () => {
+      const names = this.#held.map((shard) => this.#shard(shard));
+      this.#held = [];
+      await releaseLeases(this.#options.sql, this.#options.holder, names);
+    });
+  }
+
   /** Gives everything up, so that the others need not wait. */
   async leave(): Promise<void> {
     const { sql, holder } = this.#options;
-    const names = this.#held.map((shard) => this.#shard(shard));
-    this.#held = [];
-    await releaseLeases(sql, holder, names);
+    await this.release();
     await sql`delete from lease where name = ${this.#member(holder)}`;
   }
 

@@ -66,6 +66,7 @@ export class OutboxFixture {
       service: "outbox-test",
       sql: this.sql,
       bus: this.bus,
+      busName: "redis",
       logger,
       metrics,
       ...options,

@@ -22,6 +22,7 @@ if (import.meta.main) {
   const relay = startRelay({
     service,
     logger,
+    busName: "redis",
     sql: database.sql,
     metrics: new Metrics(service),
     bus: {
