@@ -47,8 +47,8 @@ const decisionsRule: Rule = {
   ],
 };
 
-/** Run by hand or by scripts, never imported. */
-const tools = new Set(["@biomejs/biome", "typescript", "bun-types"]);
+/** Run by hand or by scripts, or read by the compiler; never imported by scripts. */
+const tools = new Set(["@biomejs/biome", "typescript", "bun-types", "@types/k6"]);
 
 const dependenciesRule: Rule = {
   name: "a workspace's manifest names what it imports, and nothing else",
