@@ -5,6 +5,9 @@ import { Type } from "@sinclair/typebox";
 export const ingestSettings = Type.Object({
   ...serviceSettings,
   ...busSettings,
+  DURABLE_REDIS_URL: setting.redisUrl(
+    "The durable Redis: the event streams', and the bus's where it carries that.",
+  ),
   INGEST_ROLE: setting.choice(
     ["api", "exporter", "all"],
     "What this process does: take events, export them, or both.",

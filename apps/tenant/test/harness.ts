@@ -1,8 +1,9 @@
 import { connectTenantAccess, type TenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { loadConfig } from "@payflow/service-kit/process/config.ts";
 import { Scope } from "@payflow/service-kit/process/scope.ts";
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import type { TenantConfig } from "../src/config.ts";
+import { type TenantConfig, tenantSettings } from "../src/config.ts";
 import { composeTenant } from "../src/dependencies.ts";
 import { createInternalServer, createServer } from "../src/server.ts";
 
@@ -15,11 +16,10 @@ export interface Stores {
 }
 
 export function configOf(stores: Stores, settings: Partial<TenantConfig> = {}): TenantConfig {
-  return {
-    PORT: 1,
-    HOST: "127.0.0.1",
+  const config = loadConfig(tenantSettings, {
+    PORT: "1",
     DATABASE_URL: stores.databaseUrl,
-    DATABASE_POOL: 4,
+    DATABASE_POOL: "4",
     REDIS_URL: stores.redisUrl,
     INTERNAL_SERVICE_SECRET: internalSecret,
     ADMIN_TOKEN: adminToken,
@@ -30,13 +30,13 @@ export function configOf(stores: Stores, settings: Partial<TenantConfig> = {}): 
     INSTALLED_APPS: "tenant",
     NOTIFIER_SERVICE_URL: "http://127.0.0.1:9",
     API_KEY_SECRET: "secret-of-stored-keys-0123456789abcdefgh",
-    API_KEY_SECRET_VERSION: 1,
+    API_KEY_SECRET_VERSION: "1",
     TENANT_REGISTRATION: "open",
-    OPEN_REGISTRATIONS_PER_MINUTE: 1_000_000,
-    CHANGE_HEARTBEAT_MS: 250,
-    LAST_USED_FLUSH_MS: 60_000,
-    ...settings,
-  };
+    OPEN_REGISTRATIONS_PER_MINUTE: "1000000",
+    CHANGE_HEARTBEAT_MS: "250",
+    LAST_USED_FLUSH_MS: "60000",
+  });
+  return { ...config, ...settings };
 }
 
 /** One replica of the tenant app in this process, its internal port open, its relay left out. */

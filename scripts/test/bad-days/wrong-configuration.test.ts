@@ -10,7 +10,7 @@ setDefaultTimeout(60_000);
 const wrongEverywhere = {
   DATABASE_URL: "redis://127.0.0.1:6379",
   REDIS_URL: "postgres://app:a-password-of-ours@127.0.0.1/app",
-  DURABLE_REDIS_URL: "",
+  DURABLE_REDIS_URL: "http://127.0.0.1:6379",
   EVENT_BUS: "carrier-pigeons",
   INSTALLED_APPS: "payment,billing",
   INTERNAL_SERVICE_SECRET: "a-short-secret",
@@ -93,9 +93,15 @@ describe.each([...platform.apps])("$name", ({ name, main }) => {
     }
   });
 
-  test("refuses a bus that this version does not have, and never listens", async () => {
-    const ended = await run(main, { ...right, EVENT_BUS: "kafka" });
+  test("refuses Kafka without its brokers or with half a login, and never listens", async () => {
+    const { DURABLE_REDIS_URL, ...kafka } = { ...right, EVENT_BUS: "kafka" };
+    const without = await run(main, name === "ingest" ? { ...kafka, DURABLE_REDIS_URL } : kafka);
+    expect([without.exitCode, without.hasListened]).toEqual([78, false]);
+    expect(without.stderr).toContain("has 1 problem(s):\n  - KAFKA_BROKERS is missing");
+    const half = { KAFKA_BROKERS: "127.0.0.1:9", KAFKA_SASL_USERNAME: "app", KAFKA_TLS_CA_FILE: "/nowhere" };
+    const ended = await run(main, { ...right, EVENT_BUS: "kafka", ...half });
     expect([ended.exitCode, ended.hasListened]).toEqual([78, false]);
-    expect(ended.stderr).toContain("EVENT_BUS must be redis");
+    expect(ended.stderr).toContain("KAFKA_SASL_MECHANISM is missing");
+    expect(ended.stderr).toContain("KAFKA_TLS_CA_FILE: ");
   });
 });

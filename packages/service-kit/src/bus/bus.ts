@@ -7,8 +7,8 @@ import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
 export interface EventBus {
   /**
    * Appends events of one topic and resolves once they are durable. Throws for a malformed event, and
-   * `unavailable` while the broker is away or above its high-water mark; then any prefix of the events may
-   * have been stored.
+   * `unavailable` while the broker is away or above its high-water mark; then some of the events may have
+   * been stored, of each key the first ones.
    */
   publish(topic: Topic, events: readonly EventEnvelope[]): Promise<void>;
   /**

@@ -3,13 +3,20 @@ import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { SpanKind, startSpan } from "../telemetry/tracing.ts";
 import type { BatchTrace, EventBus } from "./bus.ts";
+import { type KafkaSettings, openKafka } from "./kafka.ts";
 import { openRedisStreams } from "./redis-streams.ts";
 
 /** The part of a service's settings that says where its bus is: `busSettings`. */
-export interface BusConfig {
-  readonly EVENT_BUS: "redis" | "kafka";
-  readonly DURABLE_REDIS_URL: string;
+export type BusConfig = RedisConfig | KafkaConfig;
+
+interface RedisConfig {
+  readonly EVENT_BUS: "redis";
+  readonly DURABLE_REDIS_URL?: string | undefined;
   readonly INSTALLED_APPS: string;
+}
+
+interface KafkaConfig extends KafkaSettings {
+  readonly EVENT_BUS: "kafka";
 }
 
 export interface OpenBus {
@@ -24,11 +31,11 @@ export interface OpenBus {
  * error.
  */
 export async function openEventBus(config: BusConfig, about: OpenBus): Promise<EventBus> {
-  if (config.EVENT_BUS === "kafka") {
-    throw new ConfigError(["EVENT_BUS must be redis: this version has no adapter for Kafka"]);
-  }
+  if (config.EVENT_BUS === "kafka") return openKafka({ trace: traceBatch, ...about, settings: config });
+  const { DURABLE_REDIS_URL: url } = config;
+  if (url === undefined) throw new ConfigError(["DURABLE_REDIS_URL is missing: it carries the bus"]);
   const installedApps = config.INSTALLED_APPS.split(",").map((app) => app.trim());
-  return openRedisStreams({ trace: traceBatch, ...about, url: config.DURABLE_REDIS_URL, installedApps });
+  return openRedisStreams({ trace: traceBatch, ...about, url, installedApps });
 }
 
 /** One consumer span a batch, in the trace of its first event and linked to those of the others. */

@@ -13,10 +13,11 @@ import type {
   Subscription,
 } from "./bus.ts";
 import { type BusMetrics, busMetrics } from "./bus-metrics.ts";
+import { assertDeclared, isTopic } from "./groups.ts";
 import { RedisDeadLetters } from "./redis/dead-letters.ts";
 import { GroupMember } from "./redis/group-member.ts";
-import { busKeys, declaredGroups, isTopic, type Keys, partitionOf } from "./redis/keys.ts";
-import { readLag, topicsOfGroup } from "./redis/lag.ts";
+import { busKeys, declaredGroups, type Keys, partitionOf } from "./redis/keys.ts";
+import { readLag } from "./redis/lag.ts";
 import { Link } from "./redis/link.ts";
 import { withScripts } from "./redis/scripts.ts";
 import { Upkeep } from "./redis/upkeep.ts";
@@ -124,11 +125,7 @@ class RedisStreams implements EventBus {
   }
 
   async subscribe(subscription: Subscription): Promise<RunningSubscription> {
-    const declared = topicsOfGroup(subscription.group);
-    const foreign = subscription.topics.filter((topic) => !declared.includes(topic));
-    if (foreign.length > 0) {
-      throw new Error(`group ${subscription.group} is not declared for ${foreign.join(", ")}`);
-    }
+    assertDeclared(subscription);
     const member = await GroupMember.join({
       subscription,
       redis: withScripts(this.#link.connect("reader")),

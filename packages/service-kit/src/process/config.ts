@@ -22,6 +22,9 @@ interface SettingOptions {
   readonly pattern?: string;
 }
 
+/** Settings of which each is needed where another has a certain value. */
+type NeededWith = Readonly<Record<string, string>>;
+
 /** Builders for one environment variable each: description, default, and how its text is read. */
 export const setting = {
   text: (description: string, fallback?: string, options: SettingOptions = {}) =>
@@ -45,6 +48,8 @@ export const setting = {
       { description: `${description} One of ${choices.join(", ")}.`, ...withDefault(fallback) },
     ),
   optional: <T extends TSchema>(schema: T) => Type.Optional(schema),
+  neededWith: <T extends TSchema>(neededWith: NeededWith, schema: T) =>
+    Type.Optional({ ...schema, neededWith }),
 };
 
 /** A URL for the wrong kind of server is found here, and not by a service that never gets ready. */
@@ -99,13 +104,65 @@ export const databaseSettings = {
 /** What services on the event bus read besides. */
 export const busSettings = {
   EVENT_BUS: setting.choice(["redis", "kafka"], "Which event bus this installation uses.", "redis"),
-  DURABLE_REDIS_URL: setting.redisUrl("The durable Redis, which carries the bus."),
+  DURABLE_REDIS_URL: setting.neededWith(
+    { EVENT_BUS: "redis" },
+    setting.redisUrl("The durable Redis, which carries the bus; needed where EVENT_BUS is redis."),
+  ),
   INSTALLED_APPS: setting.text(
     "The apps of this installation, by comma; their consumer groups are declared on the bus.",
     "tenant,payment,fraud,ledger,notifier,ingest",
     { pattern: `^ *(${apps.join("|")}) *(, *(${apps.join("|")}) *)*$` },
   ),
+  ...kafkaSettings(),
 };
+
+function kafkaSettings() {
+  const file = (what: string) => setting.optional(setting.text(`${what} A file in PEM form.`));
+  return {
+    KAFKA_BROKERS: setting.neededWith(
+      { EVENT_BUS: "kafka" },
+      setting.text("Kafka's brokers, as host:port by comma; needed where EVENT_BUS is kafka.", undefined, {
+        pattern: "^[^\\s,:]+:\\d{1,5}( *, *[^\\s,:]+:\\d{1,5})*$",
+      }),
+    ),
+    KAFKA_TLS: setting.flag("Whether Kafka is reached by TLS; the files below imply it.", false),
+    KAFKA_TLS_CA_FILE: file("The authority of Kafka's certificates; the system's own when left out."),
+    KAFKA_TLS_CERT_FILE: file("This service's certificate, where Kafka asks for one."),
+    KAFKA_TLS_KEY_FILE: file("The key of that certificate."),
+    KAFKA_SASL_MECHANISM: setting.optional(
+      setting.choice(
+        ["scram-sha-512", "scram-sha-256", "plain"],
+        "How to log in to Kafka; not at all when left out.",
+      ),
+    ),
+    KAFKA_SASL_USERNAME: setting.optional(setting.text("The user to log in as.")),
+    KAFKA_SASL_PASSWORD: setting.optional(setting.secret("The user's password.", 1)),
+    KAFKA_PREFIX: setting.optional(
+      setting.text("Begins the names of all topics and groups, where installations share Kafka.", undefined, {
+        pattern: "^[A-Za-z0-9._-]{1,100}$",
+      }),
+    ),
+    KAFKA_PARTITIONS: setting.integer("Partitions of a topic that is made; later it stays as it is.", 12, {
+      minimum: 1,
+      maximum: 1_000,
+    }),
+    KAFKA_REPLICATION: setting.integer(
+      "Copies of each event. With 3, a lost broker loses nothing; 1 is for a single broker.",
+      3,
+      { minimum: 1, maximum: 9 },
+    ),
+    KAFKA_RETENTION_HOURS: setting.integer(
+      "How long topics keep events: longer than any consumer may be down.",
+      168,
+      { minimum: 1, maximum: 24 * 3_660 },
+    ),
+    KAFKA_SESSION_TIMEOUT_MS: setting.milliseconds(
+      "After so long without a sign of life a replica's partitions go to others; Kafka's own least is 6000.",
+      6_000,
+      1_000,
+    ),
+  };
+}
 
 /**
  * Reads a service's settings from its environment: an empty variable counts as left out, texts become numbers
@@ -127,6 +184,12 @@ export function loadConfig<T extends TObject>(
     const value = readValue(schema, raw);
     if (Value.Check(schema, value)) values[name] = value;
     else problems.push(`${name} ${expectation(schema)}: ${schema.description}`);
+  }
+  for (const [name, schema] of Object.entries(settings.properties)) {
+    const needs: NeededWith = schema.neededWith ?? {};
+    const isNeeded = Object.entries(needs).some(([other, value]) => values[other] === value);
+    const isGiven = (env[name]?.trim() ?? "") !== "";
+    if (isNeeded && !isGiven) problems.push(`${name} is missing: ${schema.description}`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Every property was checked against its own schema just above.

@@ -1,8 +1,15 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
-import { consumerGroups, type Topic, topics } from "@payflow/contracts/events.ts";
-import { compareEntryIds } from "../../store/entry-id.ts";
+import type { Topic } from "@payflow/contracts/events.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterQuery, DeadLetters, RedriveRequest } from "../bus.ts";
-import { isTopic, type Keys, partitionOf } from "./keys.ts";
+import { isTopic } from "../groups.ts";
+import {
+  compareLetterIds,
+  entryOfLetter,
+  isLetterId,
+  topicOfLetter,
+  topicsOfLetters,
+} from "../letter-ids.ts";
+import { type Keys, partitionOf } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 
 /** Letters read at once while those of one group are looked for. */
@@ -32,7 +39,7 @@ export class RedisDeadLetters implements DeadLetters {
   async list(query: DeadLetterQuery): Promise<DeadLetterPage> {
     if (query.after !== undefined && !isLetterId(query.after)) throw new DomainError("invalid_cursor");
     const found: DeadLetter[] = [];
-    for (const topic of topicsOf(query.group, query.topic)) {
+    for (const topic of topicsOfLetters(query.group, query.topic)) {
       found.push(...(await this.#newest(topic, query)));
     }
     found.sort((left, right) => compareLetterIds(right.id, left.id));
@@ -49,15 +56,15 @@ export class RedisDeadLetters implements DeadLetters {
       const stream = this.keys.stream(letter.topic, partitionOf(letter.key));
       const dead = this.keys.deadLetters(letter.topic);
       const channel = this.keys.arrivals(letter.topic);
-      count += await this.redis.busRedrive(2, dead, stream, entryId(id), request.group, channel);
+      count += await this.redis.busRedrive(2, dead, stream, entryOfLetter(id), request.group, channel);
     }
     return count;
   }
 
   async #find(id: string): Promise<DeadLetter | null> {
-    const topic = id.slice(0, id.indexOf("/"));
+    const topic = topicOfLetter(id);
     if (!isLetterId(id) || !isTopic(topic)) return null;
-    const rows = await this.redis.xrange(this.keys.deadLetters(topic), entryId(id), entryId(id));
+    const rows = await this.redis.xrange(this.keys.deadLetters(topic), entryOfLetter(id), entryOfLetter(id));
     const [row] = rows;
     return row === undefined ? null : toLetter(topic, row);
   }
@@ -81,7 +88,7 @@ export class RedisDeadLetters implements DeadLetters {
 
   async #oldest(request: RedriveRequest): Promise<string[]> {
     const ids: string[] = [];
-    for (const topic of topicsOf(request.group, request.topic)) {
+    for (const topic of topicsOfLetters(request.group, request.topic)) {
       for (let start = "-"; ids.length < request.limit; ) {
         const rows = await this.redis.xrange(this.keys.deadLetters(topic), start, "+", "COUNT", chunk);
         for (const row of rows) {
@@ -97,28 +104,10 @@ export class RedisDeadLetters implements DeadLetters {
   }
 }
 
-function topicsOf(group: string, topic: Topic | undefined): readonly Topic[] {
-  if (topic !== undefined) return [topic];
-  return Object.entries(consumerGroups).find(([name]) => name === group)?.[1].topics ?? topics;
-}
-
-function isLetterId(id: string): boolean {
-  return /^[a-z.]+\/\d{1,15}-\d{1,15}$/.test(id);
-}
-
-function entryId(id: string): string {
-  return id.slice(id.indexOf("/") + 1);
-}
-
 /** Where a topic's page starts after a letter: ids of equal time are ordered by topic. */
 function endBefore(topic: Topic, after: string): string {
-  const isTopicLater = topic >= after.slice(0, after.indexOf("/"));
-  return isTopicLater ? `(${entryId(after)}` : entryId(after);
-}
-
-/** Orders by time, then sequence, then topic. */
-function compareLetterIds(left: string, right: string): number {
-  return compareEntryIds(entryId(left), entryId(right)) || (left < right ? -1 : left > right ? 1 : 0);
+  const isTopicLater = topic >= topicOfLetter(after);
+  return isTopicLater ? `(${entryOfLetter(after)}` : entryOfLetter(after);
 }
 
 function toLetter(topic: Topic, [id, fields]: [string, string[]]): DeadLetter {

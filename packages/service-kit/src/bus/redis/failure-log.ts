@@ -2,8 +2,8 @@ import type { Topic } from "@payflow/contracts/events.ts";
 import { type Failure, type FailureLog, LeaseLost } from "../../work/finish-batch.ts";
 import type { Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
+import type { Delivery } from "../deliveries.ts";
 import { deadLetterFields } from "./dead-letters.ts";
-import type { Delivery } from "./deliveries.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 

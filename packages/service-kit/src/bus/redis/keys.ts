@@ -46,8 +46,3 @@ export function declaredGroups(installedApps: readonly string[]): ReadonlyMap<To
     ]),
   );
 }
-
-/** Whether the text names a topic. */
-export function isTopic(name: string): name is Topic {
-  return topics.some((topic) => topic === name);
-}

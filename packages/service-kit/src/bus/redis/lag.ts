@@ -1,16 +1,10 @@
-import { consumerGroups, type Topic } from "@payflow/contracts/events.ts";
+import type { Topic } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
 import { entryTimeMs } from "../../store/entry-id.ts";
 import { redisTimeMs } from "../../store/redis.ts";
 import type { GroupLag, TopicLag } from "../bus.ts";
+import { topicsOfGroup } from "../groups.ts";
 import { type Keys, partitions } from "./keys.ts";
-
-/** The topics a declared group reads; throws for any other name. */
-export function topicsOfGroup(group: string): readonly Topic[] {
-  const declared = Object.entries(consumerGroups).find(([name]) => name === group);
-  if (declared === undefined) throw new Error(`no consumer group is called ${group}`);
-  return declared[1].topics;
-}
 
 /** How far a group is behind, from its stored positions and Redis's clock. */
 export async function readLag(redis: Redis, keys: Keys, group: string): Promise<GroupLag> {

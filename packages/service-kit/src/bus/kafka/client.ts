@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import { Admin, type BaseOptions, Producer, type SASLOptions } from "@platformatic/kafka";
+import { ConfigError } from "../../process/config.ts";
+
+/** Where Kafka is and how to come in; the settings of the same names. */
+export interface KafkaAddress {
+  /** By comma. */
+  readonly KAFKA_BROKERS?: string | undefined;
+  readonly KAFKA_TLS: boolean;
+  readonly KAFKA_TLS_CA_FILE?: string | undefined;
+  readonly KAFKA_TLS_CERT_FILE?: string | undefined;
+  readonly KAFKA_TLS_KEY_FILE?: string | undefined;
+  readonly KAFKA_SASL_MECHANISM?: "scram-sha-256" | "scram-sha-512" | "plain" | undefined;
+  readonly KAFKA_SASL_USERNAME?: string | undefined;
+  readonly KAFKA_SASL_PASSWORD?: string | undefined;
+}
+
+const saslNames = {
+  "scram-sha-256": "SCRAM-SHA-256",
+  "scram-sha-512": "SCRAM-SHA-512",
+  plain: "PLAIN",
+} as const;
+
+/** What every connection to Kafka has in common. Throws `ConfigError` with every problem named. */
+export function clientOptions(address: KafkaAddress, service: string): BaseOptions {
+  const problems: string[] = [];
+  const brokers = (address.KAFKA_BROKERS ?? "").split(",").map((broker) => broker.trim());
+  if (brokers.includes("")) problems.push("KAFKA_BROKERS is missing: host:port of each broker, by comma");
+  const tls = tlsOptions(address, problems);
+  const sasl = saslOptions(address, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    clientId: `payflow-${service}`,
+    bootstrapBrokers: brokers,
+    connectTimeout: 3_000,
+    // What is sent again is sent by whoever asked for it, who knows what else has changed.
+    retries: 0,
+    ...(tls === null ? {} : { tls, tlsServerName: true }),
+    ...(sasl === null ? {} : { sasl }),
+  };
+}
+
+function tlsOptions(address: KafkaAddress, problems: string[]) {
+  const files = {
+    ca: ["KAFKA_TLS_CA_FILE", address.KAFKA_TLS_CA_FILE],
+    cert: ["KAFKA_TLS_CERT_FILE", address.KAFKA_TLS_CERT_FILE],
+    key: ["KAFKA_TLS_KEY_FILE", address.KAFKA_TLS_KEY_FILE],
+  } as const;
+  if ((files.cert[1] === undefined) !== (files.key[1] === undefined)) {
+    problems.push("KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE belong together: set both or neither");
+  }
+  const tls: { ca?: string; cert?: string; key?: string } = {};
+  for (const name of ["ca", "cert", "key"] as const) {
+    const [setting, file] = files[name];
+    if (file === undefined) continue;
+    try {
+      tls[name] = readFileSync(file, "utf8");
+    } catch (error) {
+      problems.push(`${setting}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return address.KAFKA_TLS || Object.keys(tls).length > 0 ? tls : null;
+}
+
+function saslOptions(address: KafkaAddress, problems: string[]): SASLOptions | null {
+  const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = address;
+  const mechanism = address.KAFKA_SASL_MECHANISM;
+  if (mechanism === undefined) {
+    if (username === undefined && password === undefined) return null;
+    problems.push("KAFKA_SASL_MECHANISM is missing, though a user or a password for Kafka is given");
+    return null;
+  }
+  if (username === undefined) problems.push(`KAFKA_SASL_USERNAME is missing: ${mechanism} needs it`);
+  if (password === undefined) problems.push(`KAFKA_SASL_PASSWORD is missing: ${mechanism} needs it`);
+  return { mechanism: saslNames[mechanism], username: username ?? "", password: password ?? "" };
+}
+
+/** A client for everything but sending. One that is to wait in a request needs to be a caller's own. */
+export function connectAdmin(options: BaseOptions, requestTimeoutMs = 10_000): Admin {
+  return new Admin({ ...options, requestTimeout: requestTimeoutMs });
+}
+
+/**
+ * A producer whose records are on all in-sync replicas before they are acknowledged, and which Kafka stores
+ * once although the client had to send them again.
+ */
+export function connectProducer(options: BaseOptions): Producer<string, string, string, string> {
+  const asBytes = (text?: string) => (text === undefined ? undefined : Buffer.from(text));
+  return new Producer<string, string, string, string>({
+    ...options,
+    idempotent: true,
+    acks: -1,
+    compression: "lz4",
+    retries: 2,
+    retryDelay: 100,
+    repeatOnStaleMetadata: true,
+    requestTimeout: 10_000,
+    serializers: { key: asBytes, value: asBytes, headerKey: asBytes, headerValue: asBytes },
+  });
+}
