@@ -7,6 +7,9 @@ export interface BenchFigure {
   readonly unit: string;
   readonly baseline: { readonly name: string; readonly value: number } | null;
   readonly ratio: number | null;
+  /** The least and the most of the rounds whose median `value` is. */
+  readonly min?: number;
+  readonly max?: number;
 }
 
 /** A truth that must hold, whatever the speed. */
@@ -15,12 +18,19 @@ export interface BenchCheck {
   readonly ok: boolean;
 }
 
+/** Points of the picture: what a figure becomes as the load grows. */
+export interface BenchCurves {
+  readonly throughput: readonly { readonly connections: number; readonly perSecond: number }[];
+  readonly latency: readonly { readonly perSecond: number; readonly p50Ms: number; readonly p99Ms: number }[];
+}
+
 export interface BenchReport {
   readonly bench: string;
   readonly results: readonly BenchFigure[];
   readonly checks: readonly BenchCheck[];
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Readonly<Record<string, string | number>>;
+  readonly curves?: BenchCurves;
 }
 
 /** A figure without anything to compare it with. */
@@ -40,6 +50,30 @@ export function comparedFigure(
   return { name, value: round(value), unit, baseline: rounded, ratio: round(value / baseline.value) };
 }
 
+/** The median of rounds with least and most, beside that of the baseline's rounds. */
+export function spreadFigure(
+  name: string,
+  rounds: readonly number[],
+  unit: string,
+  baseline: { readonly name: string; readonly rounds: readonly number[] } | null = null,
+): BenchFigure {
+  const beside =
+    baseline === null || baseline.rounds.length === 0
+      ? null
+      : { name: baseline.name, value: median(baseline.rounds) };
+  const least = round(Math.min(...rounds));
+  const most = round(Math.max(...rounds));
+  return { ...comparedFigure(name, median(rounds), unit, beside), min: least, max: most };
+}
+
+/** The median and the 99th of a hundred of latencies in milliseconds. */
+export function latencyFigures(name: string, tookMs: readonly number[]): BenchFigure[] {
+  return [
+    figure(`${name}_p50_ms`, percentile(tookMs, 0.5), "ms"),
+    figure(`${name}_p99_ms`, percentile(tookMs, 0.99), "ms"),
+  ];
+}
+
 /** The machine as far as it explains figures. */
 export function machine(): BenchReport["machine"] {
   const [first] = cpus();
@@ -56,9 +90,11 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 }
 
-/** The middle one of the values. */
+/** The middle one of the values, or the mean of the middle two; 0 for no values. */
 export function median(values: readonly number[]): number {
-  return percentile(values, 0.5);
+  const sorted = values.toSorted((left, right) => left - right);
+  const [low = 0, high = low] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return (low + high) / 2;
 }
 
 function round(value: number): number {
@@ -67,9 +103,10 @@ function round(value: number): number {
 
 /** The report as a person reads it. */
 export function describeReport(report: BenchReport): string {
-  const rows = report.results.map(({ name, value, unit, baseline, ratio }) => {
+  const rows = report.results.map(({ name, value, unit, baseline, ratio, min, max }) => {
+    const range = min === undefined ? "" : ` (${min} to ${max})`;
     const against = baseline === null ? "" : `   ${ratio} x ${baseline.name} (${baseline.value})`;
-    return `  ${name.padEnd(34)} ${String(value).padStart(10)} ${unit}${against}`;
+    return `  ${name.padEnd(34)} ${String(value).padStart(10)} ${unit}${range}${against}`;
   });
   const checks = report.checks.map(({ name, ok }) => `  ${ok ? "holds " : "BROKEN"} ${name}`);
   return [`${report.bench}`, ...rows, "checks", ...checks].join("\n");
