@@ -62,6 +62,7 @@ function portsOf(name: string, portBase: number): { port: number | null; replica
     ["postgres", ports.postgres],
     ["redis-cache", ports.cacheRedis],
     ["redis-durable", ports.durableRedis],
+    ["kafka", ports.kafka],
   ]);
   const app = platform.apps.find((one) => name.startsWith(`${one.name}-`));
   if (app === undefined) return { port: stores.get(name) ?? null, replicaPort: null };

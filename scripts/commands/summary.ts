@@ -10,7 +10,7 @@ import { stateFlag } from "./state-option.ts";
  * is no tenant, what to do next.
  */
 export async function summary(state: string, settings: Settings): Promise<string> {
-  const { portBase, replicas } = settings;
+  const { portBase, replicas, bus } = settings;
   const ports = new PortPlan(portBase);
   const url = (port: number) => `http://127.0.0.1:${port}`;
   const width = Math.max(...platform.apps.map(({ name }) => name.length)) + 2;
@@ -22,6 +22,7 @@ export async function summary(state: string, settings: Settings): Promise<string
     ...apps.map(
       (app) => `  ${app.name.padEnd(width)}${url(ports.public(app))}   docs: ${url(ports.public(app))}/docs`,
     ),
+    ...(bus === "kafka" ? [`  events:      Kafka at 127.0.0.1:${ports.kafka}`] : []),
     `  admin token: ${adminTokenFile(state)}`,
     `  logs:        ./payflow logs${flag}     stop: ./payflow down${flag}`,
     ...(tenant === undefined || (await hasTenants(state, settings))

@@ -58,8 +58,7 @@ export async function changeRunning(
   asked: Partial<Settings>,
 ): Promise<void> {
   const wanted = { ...running.settings, ...asked };
-  const isSame =
-    wanted.portBase === running.settings.portBase && wanted.replicas === running.settings.replicas;
+  const isSame = Bun.deepEquals(wanted, running.settings);
   if (isSame) {
     console.log(`PayFlow is already running here (supervisor ${running.supervisor.pid}).\n`);
     console.log(await summary(state, running.settings));
@@ -68,6 +67,9 @@ export async function changeRunning(
   console.log(
     `PayFlow is already running here (supervisor ${running.supervisor.pid}); applying the changed flags.`,
   );
+  if (wanted.bus !== running.settings.bus) {
+    console.log(`  ${running.settings.bus} is read to its end first; payments go on meanwhile.`);
+  }
   writeSettings(state, wanted);
   process.kill(running.supervisor.pid, applySignal);
   const changed = await nextChange(state, running.changes);

@@ -128,7 +128,7 @@ test("changed settings are applied while it runs: more replicas, fewer, other po
   expect(installation.process(alpha)?.pid).toBe(before);
 
   const portBase = await reservePortBase();
-  await installation.apply({ portBase, replicas: 1 });
+  await installation.apply({ ...installation.settings, portBase });
   expect((await answer(`http://127.0.0.1:${portBase}`)).settings.PORT).toBe(`${portBase}`);
   expect(readRunRecord(one.state)).toMatchObject({ changes: 3, problem: null, settings: { portBase } });
   releasePortBase(portBase);
@@ -160,9 +160,9 @@ test("a port that another installation shares out on purpose counts as taken", a
   const one = await start();
   const { portBase } = one.installation.settings;
   expect(start({ portBase })).rejects.toThrow("is taken");
-  expect(() => new Installation({ state: one.state, settings: { portBase, replicas: 1 } })).toThrow(
-    "already runs the installation",
-  );
+  expect(
+    () => new Installation({ state: one.state, settings: { portBase, replicas: 1, bus: "redis" } }),
+  ).toThrow("already runs the installation");
 }, 60_000);
 
 test("an app with a wrong configuration ends the start, says why, and leaves nothing behind", async () => {

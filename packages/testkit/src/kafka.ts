@@ -89,7 +89,7 @@ export async function testKafka(options: TestKafkaOptions = {}): Promise<TestKaf
     const listeners = await reserveListeners(isSecured);
     const logFile = path.join(folder, `${name}.log`);
     const own = { name, nodeId, dataDirectory, logFile, listeners, clusterId, voters, settings };
-    locals.push({ ...own, ...secured, isDurable: false, heapMebibytes: 192 });
+    locals.push({ ...own, ...secured, isDurable: false, heapMebibytes: 192, startsLightly: true });
   }
   const servers = locals.map((local) => server(local, supervisor));
   await Promise.all(servers.map((one) => one.start()));

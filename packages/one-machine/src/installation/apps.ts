@@ -27,3 +27,17 @@ export const platform: Platform = {
   })),
   databases: platformDatabases,
 };
+
+/** The app of this name; throws where there is none. */
+export function findApp(platform: Platform, name: string): AppDefinition {
+  const found = platform.apps.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`There is no app of the name ${name}.`);
+  return found;
+}
+
+/** Every app as often as it runs, the replicas counted from 1. */
+export function replicasOf(platform: Platform, count: number): { app: AppDefinition; replica: number }[] {
+  return platform.apps.flatMap((app) =>
+    Array.from({ length: count }, (_, index) => ({ app, replica: index + 1 })),
+  );
+}

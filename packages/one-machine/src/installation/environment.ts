@@ -1,3 +1,4 @@
+import type { BusName } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { databaseName, ownerRole, serviceRole } from "../stores/databases.ts";
 import { postgresUrl } from "../stores/postgres.ts";
 import { redisUrl } from "../stores/redis.ts";
@@ -9,6 +10,8 @@ export interface Wiring {
   readonly platform: Platform;
   readonly ports: PortPlan;
   readonly secrets: Secrets;
+  /** Redis when left out. */
+  readonly bus?: BusName;
 }
 
 /** A database's URL as its service role, its owner, or the server's superuser. */
@@ -51,7 +54,7 @@ export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: numb
     REPLICA_PORT: `${ports.replica(app, replica)}`,
     REDIS_URL: cacheRedisUrl(wiring),
     DURABLE_REDIS_URL: durableRedisUrl(wiring),
-    EVENT_BUS: "redis",
+    ...busEnvironment(wiring),
     INSTALLED_APPS: platform.apps.map((one) => one.name).join(","),
     INTERNAL_SERVICE_SECRET: secrets.internalServiceSecret,
     ADMIN_TOKEN: secrets.adminToken,
@@ -60,6 +63,22 @@ export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: numb
       ? { DATABASE_URL: databaseUrl(wiring, app.name, "service") }
       : {}),
     ...ownSettings(wiring, app),
+  };
+}
+
+/** The name that the apps give to Kafka. */
+export const kafkaUser = "payflow";
+
+function busEnvironment({ ports, secrets, bus = "redis" }: Wiring): Record<string, string> {
+  if (bus === "redis") return { EVENT_BUS: "redis" };
+  return {
+    EVENT_BUS: "kafka",
+    KAFKA_BROKERS: `127.0.0.1:${ports.kafka}`,
+    // There is one broker to keep copies on.
+    KAFKA_REPLICATION: "1",
+    KAFKA_SASL_MECHANISM: "scram-sha-512",
+    KAFKA_SASL_USERNAME: kafkaUser,
+    KAFKA_SASL_PASSWORD: secrets.kafkaPassword,
   };
 }
 

@@ -1,14 +1,16 @@
 import path from "node:path";
+import type { BusName } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { moveToBus } from "../bus-change/move-to-bus.ts";
 import { identify, type ProcessSpec } from "../processes/child.ts";
-import { isPortFree } from "../processes/ports.ts";
 import { Supervisor } from "../processes/supervisor.ts";
 import { prepareDatabases } from "../stores/databases.ts";
 import { initializePostgres } from "../stores/postgres.ts";
-import { type AppDefinition, type Platform, platform as wholePlatform } from "./apps.ts";
+import { type AppDefinition, findApp, type Platform, replicasOf, platform as wholePlatform } from "./apps.ts";
 import type { Wiring } from "./environment.ts";
-import { checkSettings, PortPlan } from "./port-plan.ts";
+import { checkPorts, checkSettings, PortPlan } from "./port-plan.ts";
 import {
   appProcess,
+  isStoreProcess,
   postgresDirectory,
   processName,
   type StoreName,
@@ -40,9 +42,11 @@ export interface InstallationOptions {
   readonly isDurable?: boolean;
   /** Told one short line for each step of starting. */
   readonly say?: (line: string) => void;
+  /** How long a change of bus waits for the old one to be read to its end; 60 seconds when left out. */
+  readonly busChangeMs?: number;
 }
 
-/** PostgreSQL, two Redis servers and the apps of one state folder, as children of this process. */
+/** The stores and apps of one state folder, as children of this process; Kafka only where it is the bus. */
 export class Installation {
   readonly state: string;
   readonly platform: Platform;
@@ -50,6 +54,8 @@ export class Installation {
   readonly #options: InstallationOptions;
   readonly #supervisor: Supervisor;
   #settings: Settings;
+  /** The one in use: during a change, still the old one. */
+  #bus: BusName;
   #phase: RunRecord["phase"] = "starting";
   #problem: string | null = null;
   #changes = 0;
@@ -65,6 +71,7 @@ export class Installation {
     this.platform = options.platform ?? wholePlatform;
     this.#options = options;
     this.#settings = options.settings;
+    this.#bus = options.settings.bus;
     makeStateFolder(this.state);
     lockState(this.state);
     this.secrets = loadSecrets(this.state, this.platform.databases);
@@ -80,7 +87,7 @@ export class Installation {
   }
 
   get wiring(): Wiring {
-    return { platform: this.platform, ports: this.ports, secrets: this.secrets };
+    return { platform: this.platform, ports: this.ports, secrets: this.secrets, bus: this.#bus };
   }
 
   /** Starts everything and waits until all of it is ready. When a part fails, ends the rest and says why. */
@@ -94,7 +101,9 @@ export class Installation {
     this.#phase = "starting";
     try {
       checkSettings(this.#settings);
-      await this.#checkPorts(this.#settings, new Map());
+      await checkPorts(this.platform.apps, this.#settings, new Map());
+      await this.#startStores();
+      await this.#moveToBus(this.#settings.bus, false);
       await this.#startMissing();
     } catch (error) {
       await this.#endProcesses();
@@ -110,7 +119,8 @@ export class Installation {
 
   /**
    * Brings a running installation to other settings: replicas come and go, another port base moves
-   * everything. With settings that cannot work it stays as it is. The run record tells the outcome; nothing
+   * everything, another bus takes over once the old one is empty. With settings that cannot work it stays as
+   * it is. The run record tells the outcome; nothing
    * is thrown.
    */
   apply(settings: Settings): Promise<void> {
@@ -122,7 +132,8 @@ export class Installation {
     this.#problem = null;
     try {
       checkSettings(settings);
-      await this.#checkPorts(settings, this.#ownPorts());
+      await checkPorts(this.platform.apps, settings, this.ports.all(this.platform.apps, this.#settings));
+      if (settings.bus !== this.#bus) await this.#moveToBus(settings.bus, true);
       this.#phase = "starting";
       if (settings.portBase !== this.#settings.portBase) await this.#endProcesses();
       await this.#endSurplus(settings.replicas);
@@ -173,7 +184,7 @@ export class Installation {
   }
 
   async startApp(app: string, replica = 1): Promise<void> {
-    await this.#supervisor.start(this.#appProcess(this.#definition(app), replica));
+    await this.#supervisor.start(this.#appProcess(findApp(this.platform, app), replica));
   }
 
   /** Ends a store and leaves it ended until `startStore`. */
@@ -187,14 +198,30 @@ export class Installation {
 
   async #startMissing(): Promise<void> {
     if (!this.#supervisor.has(storeProcessName.postgres)) await this.#startStores();
-    const missing = this.#replicas(this.#settings.replicas).filter(
+    const missing = replicasOf(this.platform, this.#settings.replicas).filter(
       ({ app, replica }) => !this.#supervisor.has(processName(app, replica)),
     );
     await settleAll(missing.map(({ app, replica }) => this.#startOne(this.#appProcess(app, replica))));
   }
 
+  #moveToBus(wanted: BusName, isRunning: boolean): Promise<void> {
+    return moveToBus(wanted, this, {
+      isRunning,
+      isGivenUp: () => this.#isStopping,
+      deadlineMs: this.#options.busChangeMs ?? 60_000,
+      use: (bus) => {
+        this.#bus = bus;
+      },
+      startApps: () => this.#startMissing(),
+      stopApps: () => this.#endProcesses((name) => !isStoreProcess(name)),
+      say: (line) => this.#options.say?.(line),
+    });
+  }
+
   async #endSurplus(replicas: number): Promise<void> {
-    const surplus = this.#replicas(this.#settings.replicas).filter(({ replica }) => replica > replicas);
+    const surplus = replicasOf(this.platform, this.#settings.replicas).filter(
+      ({ replica }) => replica > replicas,
+    );
     await Promise.all(surplus.map(({ app, replica }) => this.#supervisor.stop(processName(app, replica))));
   }
 
@@ -202,7 +229,8 @@ export class Installation {
     const data = postgresDirectory(this.state, this.secrets);
     initializePostgres(data, this.secrets.postgresPassword, this.#options.isDurable);
     const stores: StoreName[] = ["postgres", "cache", "durable"];
-    // Without a Redis to be found this fails, and must do so before any of them has been started.
+    if (this.#bus === "kafka") stores.push("kafka");
+    // Without a Redis or a Java to be found this fails, and must do so before any has been started.
     const specs = stores.map((store) => this.#storeProcess(store));
     await settleAll(specs.map((spec) => this.#startOne(spec)));
     await this.#timed("databases", () =>
@@ -228,13 +256,13 @@ export class Installation {
     this.#options.say?.(`${what} ready (${((performance.now() - start) / 1_000).toFixed(1)} s)`);
   }
 
-  async #endProcesses(): Promise<void> {
-    const stores = new Set<string>(Object.values(storeProcessName));
-    const names = this.processes().map(({ name }) => name);
-    for (const group of [
-      names.filter((name) => !stores.has(name)),
-      names.filter((name) => stores.has(name)),
-    ]) {
+  /** Ends these, apps before stores. */
+  async #endProcesses(isMeant: (name: string) => boolean = () => true): Promise<void> {
+    const names = this.processes()
+      .map(({ name }) => name)
+      .filter(isMeant);
+    for (const areStores of [false, true]) {
+      const group = names.filter((name) => isStoreProcess(name) === areStores);
       await Promise.all(group.map((name) => this.#supervisor.stop(name)));
     }
   }
@@ -246,32 +274,6 @@ export class Installation {
   #appProcess(app: AppDefinition, replica: number): ProcessSpec {
     const changes = this.#options.environment?.(app.name, replica);
     return appProcess(this.state, this.wiring, app, replica, changes);
-  }
-
-  #replicas(count: number): { app: AppDefinition; replica: number }[] {
-    return this.platform.apps.flatMap((app) =>
-      Array.from({ length: count }, (_, index) => ({ app, replica: index + 1 })),
-    );
-  }
-
-  #definition(app: string): AppDefinition {
-    const found = this.platform.apps.find(({ name }) => name === app);
-    if (found === undefined) throw new Error(`There is no app of the name ${app}.`);
-    return found;
-  }
-
-  #ownPorts(): Map<number, string> {
-    return this.ports.all(this.platform.apps, this.#settings.replicas);
-  }
-
-  async #checkPorts({ portBase, replicas }: Settings, own: ReadonlyMap<number, string>): Promise<void> {
-    for (const [port, owner] of new PortPlan(portBase).all(this.platform.apps, replicas)) {
-      if (own.has(port) || (await isPortFree(port))) continue;
-      throw new Error(
-        `Port ${port}, meant for ${owner}, is taken by another program. ` +
-          `End it, or choose other ports, for example: ./payflow up --port-base ${portBase + 1_100}`,
-      );
-    }
   }
 
   #record(): void {

@@ -1,3 +1,4 @@
+import { isPortFree } from "../processes/ports.ts";
 import type { AppDefinition } from "./apps.ts";
 import type { Settings } from "./state.ts";
 
@@ -36,13 +37,23 @@ export class PortPlan {
     return this.base + 2_002;
   }
 
+  get kafka(): number {
+    return this.base + 2_003;
+  }
+
+  /** Where Kafka's quorum of one meets. */
+  get kafkaQuorum(): number {
+    return this.base + 2_004;
+  }
+
   /** Every port with whom it is for. */
-  all(apps: readonly AppDefinition[], replicas: number): Map<number, string> {
+  all(apps: readonly AppDefinition[], { replicas, bus }: Omit<Settings, "portBase">): Map<number, string> {
     const plan = new Map([
       [this.postgres, "PostgreSQL"],
       [this.cacheRedis, "the cache Redis"],
       [this.durableRedis, "the durable Redis"],
     ]);
+    if (bus === "kafka") plan.set(this.kafka, "Kafka").set(this.kafkaQuorum, "Kafka's quorum");
     for (const app of apps) {
       plan.set(this.public(app), `the ${app.name} app`);
       plan.set(this.internal(app), `the ${app.name} app's internal routes`);
@@ -61,5 +72,20 @@ export function checkSettings({ portBase, replicas }: Settings): void {
   }
   if (!Number.isInteger(portBase) || portBase < 1_024 || portBase > 65_535 - 2_100) {
     throw new Error("--port-base must be a whole number from 1024 to 63435.");
+  }
+}
+
+/** Fails when a port that the settings need, and that is not among one's own, has another listener. */
+export async function checkPorts(
+  apps: readonly AppDefinition[],
+  settings: Settings,
+  own: ReadonlyMap<number, string>,
+): Promise<void> {
+  for (const [port, owner] of new PortPlan(settings.portBase).all(apps, settings)) {
+    if (own.has(port) || (await isPortFree(port))) continue;
+    throw new Error(
+      `Port ${port}, meant for ${owner}, is taken by another program. ` +
+        `End it, or choose other ports, for example: ./payflow up --port-base ${settings.portBase + 1_100}`,
+    );
   }
 }

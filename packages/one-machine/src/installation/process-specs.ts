@@ -2,19 +2,26 @@ import { existsSync, lstatSync, realpathSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import type { ProcessSpec } from "../processes/child.ts";
 import { repositoryRoot } from "../stores/databases.ts";
+import { kafkaProcess } from "../stores/kafka/kafka.ts";
 import { choosePostgresDirectory, postgresProcess } from "../stores/postgres.ts";
 import { redisProcess } from "../stores/redis.ts";
 import type { AppDefinition } from "./apps.ts";
-import { appEnvironment, type Wiring } from "./environment.ts";
+import { appEnvironment, kafkaUser, type Wiring } from "./environment.ts";
 import type { Secrets } from "./secrets.ts";
 
-export type StoreName = "postgres" | "cache" | "durable";
+export type StoreName = "postgres" | "cache" | "durable" | "kafka";
 
 export const storeProcessName: Readonly<Record<StoreName, string>> = {
   postgres: "postgres",
   cache: "redis-cache",
   durable: "redis-durable",
+  kafka: "kafka",
 };
+
+/** Whether a process is one of the stores, which outlast the apps. */
+export function isStoreProcess(name: string): boolean {
+  return Object.values(storeProcessName).includes(name);
+}
 
 /** How a replica is called in logs and by `./payflow status`. */
 export function processName(app: AppDefinition, replica: number): string {
@@ -37,6 +44,18 @@ export function storeProcess(
       port: ports.postgres,
       password: secrets.postgresPassword,
       logFile: logFile(state, name),
+      isDurable,
+    });
+  }
+  if (store === "kafka") {
+    return kafkaProcess({
+      name,
+      nodeId: 1,
+      dataDirectory: path.join(state, name),
+      logFile: logFile(state, name),
+      listeners: { SCRAM: ports.kafka },
+      voters: new Map([[1, ports.kafkaQuorum]]),
+      login: { username: kafkaUser, password: secrets.kafkaPassword },
       isDurable,
     });
   }

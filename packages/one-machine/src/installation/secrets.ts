@@ -14,6 +14,7 @@ export interface Secrets {
   readonly postgresPassword: string;
   readonly cacheRedisPassword: string;
   readonly durableRedisPassword: string;
+  readonly kafkaPassword: string;
   readonly rolePasswords: Readonly<Record<string, string>>;
 }
 
@@ -34,6 +35,7 @@ export function loadSecrets(state: string, databases: readonly DatabaseDefinitio
     postgresPassword: kept.postgresPassword ?? hex(24),
     cacheRedisPassword: kept.cacheRedisPassword ?? hex(24),
     durableRedisPassword: kept.durableRedisPassword ?? hex(24),
+    kafkaPassword: kept.kafkaPassword ?? hex(24),
     rolePasswords: {
       ...Object.fromEntries(roles.map((role) => [role, hex(24)])),
       ...kept.rolePasswords,

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { BusName } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { releasePortBase, reservePortBase } from "../processes/ports.ts";
-import type { Platform } from "./apps.ts";
+import { findApp, type Platform } from "./apps.ts";
 import { cacheRedisUrl, databaseUrl, durableRedisUrl } from "./environment.ts";
 import { Installation } from "./installation.ts";
 import { findLoggedSecrets } from "./logged-secrets.ts";
@@ -16,6 +17,10 @@ export interface StartOptions {
   /** Free ports when left out. */
   readonly portBase?: number;
   readonly replicas?: number;
+  /** Redis when left out. */
+  readonly bus?: BusName;
+  /** How long a change of bus waits for the old one to be read to its end; 60 seconds when left out. */
+  readonly busChangeMs?: number;
   /** Settings for every app, or for one replica, that differ from those of `./payflow up`. */
   readonly env?:
     | Readonly<Record<string, string>>
@@ -57,7 +62,8 @@ export async function startInstallation(options: StartOptions = {}): Promise<Run
   const { env } = options;
   const installation = new Installation({
     state,
-    settings: { portBase, replicas: options.replicas ?? 1 },
+    settings: { portBase, replicas: options.replicas ?? 1, bus: options.bus ?? "redis" },
+    ...(options.busChangeMs === undefined ? {} : { busChangeMs: options.busChangeMs }),
     ...(options.platform === undefined ? {} : { platform: options.platform }),
     isDurable: options.isDurable ?? true,
     ...(options.say === undefined ? {} : { say: options.say }),
@@ -83,11 +89,7 @@ export async function startInstallation(options: StartOptions = {}): Promise<Run
 
 function describe(installation: Installation, stop: () => Promise<void>): RunningInstallation {
   const { platform, ports, secrets, wiring } = installation;
-  const app = (name: string) => {
-    const found = platform.apps.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`There is no app of the name ${name}.`);
-    return found;
-  };
+  const app = (name: string) => findApp(platform, name);
   const local = (port: number) => `http://127.0.0.1:${port}`;
   return {
     installation,

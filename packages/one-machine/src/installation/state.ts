@@ -1,12 +1,16 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import type { BusName } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { endProcess, identify, isAlive, type ProcessIdentity } from "../processes/child.ts";
 import type { SupervisedProcess } from "../processes/supervisor.ts";
+import { isStoreProcess } from "./process-specs.ts";
 
 /** What a user sets by flags; kept in the state folder, so that the next `up` needs no flags. */
 export interface Settings {
   readonly portBase: number;
   readonly replicas: number;
+  /** What carries the events between the apps. */
+  readonly bus: BusName;
 }
 
 export interface RecordedProcess extends SupervisedProcess {
@@ -25,7 +29,7 @@ export interface RunRecord {
   readonly problem: string | null;
 }
 
-const defaultSettings: Settings = { portBase: 3_000, replicas: 1 };
+const defaultSettings: Settings = { portBase: 3_000, replicas: 1, bus: "redis" };
 
 /** What stands in a state folder before its secrets do. */
 const firstFiles = new Set(["logs", "settings.json", "supervisor.lock"]);
@@ -139,7 +143,7 @@ export function runningRecord(state: string): RunRecord | null {
 export async function endLeftovers(state: string): Promise<void> {
   const record = readRunRecord(state);
   if (record === null || isAlive(record.supervisor)) return;
-  const isStore = ({ name }: RecordedProcess) => name === "postgres" || name.startsWith("redis-");
+  const isStore = ({ name }: RecordedProcess) => isStoreProcess(name);
   for (const group of [record.processes.filter((one) => !isStore(one)), record.processes.filter(isStore)]) {
     await Promise.all(
       group.map(async ({ pid, startedAt, stopSignal }) => {

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -32,12 +33,8 @@ export function kafkaProcess(local: LocalKafka): ProcessSpec {
     name: local.name,
     command: [
       javaBinary(),
-      ...[
-        `-Xms${heapMebibytes}m`,
-        `-Xmx${heapMebibytes}m`,
-        "-XX:+UseSerialGC",
-        "-XX:+ExitOnOutOfMemoryError",
-      ],
+      ...["-Xms64m", `-Xmx${heapMebibytes}m`, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"],
+      ...(local.startsLightly ? ["-XX:TieredStopAtLevel=1"] : []),
       ...loggingOptions,
       ...["-cp", path.join(kafkaLibraries(), "*"), "kafka.Kafka", configFile],
     ],
@@ -64,7 +61,7 @@ const loggingOptions = [
 
 /** Gives the data folder the cluster's id and first users. What was interrupted is begun again. */
 function formatKafka(local: LocalKafka, configFile: string): void {
-  const { dataDirectory, clusterId, login } = local;
+  const { dataDirectory, clusterId = randomBytes(16).toString("base64url"), login } = local;
   const isFormatted = path.join(dataDirectory, "formatted");
   if (existsSync(isFormatted)) return;
   rmSync(path.join(dataDirectory, "data"), { recursive: true, force: true });
@@ -72,7 +69,7 @@ function formatKafka(local: LocalKafka, configFile: string): void {
   const words = [
     ...["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
     ...["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", path.join(kafkaLibraries(), "*")],
-    ...["kafka.tools.StorageTool", "format", "--cluster-id", clusterId, "--config", configFile],
+    ...["kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "--config", configFile],
     ...(login === undefined ? [] : ["--add-scram", scramUser(login)]),
   ];
   // From a file, since a password among the arguments would show in `ps`.

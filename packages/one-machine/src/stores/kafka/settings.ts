@@ -23,8 +23,8 @@ export interface LocalKafka {
   readonly nodeId: number;
   readonly dataDirectory: string;
   readonly logFile: string;
-  /** A UUID in base64url, the same for all servers of the cluster. */
-  readonly clusterId: string;
+  /** 16 bytes in base64url, the same for all servers of a cluster; made by chance when left out. */
+  readonly clusterId?: string;
   readonly listeners: Readonly<Partial<Record<KafkaListener, number>>>;
   /** Every server of the cluster by its id, with the port that its quorum meets at. */
   readonly voters: ReadonlyMap<number, number>;
@@ -32,6 +32,8 @@ export interface LocalKafka {
   readonly login?: KafkaLogin;
   readonly certificates?: Certificates;
   readonly heapMebibytes?: number;
+  /** For tests: compiled less thoroughly, it starts with three fifths of the work and then carries less. */
+  readonly startsLightly?: boolean;
   /** False where only processes die and never the power: then nothing waits for the disk. */
   readonly isDurable?: boolean;
   /** Settings of the broker that differ from those below. */
