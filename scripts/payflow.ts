@@ -3,6 +3,7 @@ import { benchCommand } from "./commands/bench.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { downCommand } from "./commands/down.ts";
 import { generateCommand } from "./commands/generate.ts";
+import { loadtestCommand } from "./commands/loadtest.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { resetCommand } from "./commands/reset.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -20,6 +21,7 @@ const program = new Command("payflow")
   .addCommand(demoCommand())
   .addCommand(testCommand())
   .addCommand(benchCommand())
+  .addCommand(loadtestCommand())
   .addCommand(generateCommand());
 
 try {

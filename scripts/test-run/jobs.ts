@@ -12,6 +12,8 @@ export interface Job {
   readonly isAlone: boolean;
   /** Waits until the run's Kafka is there. */
   readonly usesKafka: boolean;
+  /** Needs k6, which is built meanwhile. */
+  readonly usesK6: boolean;
 }
 
 /**
@@ -45,6 +47,7 @@ function testJob(root: string, name: string, files: readonly string[]): Job {
     kind: "tests",
     isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
     usesKafka: files.some((file) => usesKafka(root, file)),
+    usesK6: files.some((file) => file.startsWith("scripts/test/loadtest/")),
   };
 }
 
@@ -55,6 +58,7 @@ function staticChecks(root: string): Job[] {
     kind: "check",
     isAlone: false,
     usesKafka: false,
+    usesK6: false,
   });
   return [
     check("format and lint", [binary("biome"), "check", "."]),

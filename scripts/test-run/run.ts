@@ -7,6 +7,7 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
 import { sharedTestKafka } from "@payflow/testkit/kafka.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
+import { k6Binary } from "../loadtest/k6-binary.ts";
 import { Durations } from "./durations.ts";
 import { type Job, planJobs } from "./jobs.ts";
 import { findLeftovers, killLeftovers, marked, runVariable } from "./leftovers.ts";
@@ -32,6 +33,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const run = randomUUID();
   endOnSignal(run, folder);
   const kafka = jobs.some(({ usesKafka }) => usesKafka) ? startKafka() : null;
+  const k6 = jobs.some(({ usesK6 }) => usesK6) ? buildK6(run) : null;
   const environment = {
     ...process.env,
     [runVariable]: run,
@@ -58,6 +60,8 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
     availableParallelism(),
     runJob,
   );
+  // Jobs that run alone are those whose deadlines a build beside them would break; load tests are among them.
+  await k6;
   await inParallel(
     longestFirst.filter((job) => job.isAlone),
     1,
@@ -78,6 +82,18 @@ async function startKafka(): Promise<Record<string, string>> {
     return { PAYFLOW_TEST_KAFKA_BROKERS: await sharedTestKafka() };
   } catch {
     return {};
+  }
+}
+
+/**
+ * The first time it takes minutes of a processor, as gently as can be; it is needed at the end. Where it
+ * fails, the tests that need it fail and say why.
+ */
+async function buildK6(run: string): Promise<void> {
+  try {
+    await k6Binary({ [runVariable]: run });
+  } catch {
+    // They try it again themselves.
   }
 }
 
