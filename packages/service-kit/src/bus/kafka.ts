@@ -16,7 +16,7 @@ import type {
 } from "./bus.ts";
 import { type BusMetrics, busMetrics } from "./bus-metrics.ts";
 import { assertDeclared, isTopic } from "./groups.ts";
-import { clientOptions, type KafkaAddress } from "./kafka/client.ts";
+import { clientOptions, type KafkaAddress, refusedLogin } from "./kafka/client.ts";
 import { KafkaDeadLetters } from "./kafka/dead-letters.ts";
 import { isKafkaOutage, orUnavailable } from "./kafka/errors.ts";
 import { GroupMember } from "./kafka/group/group-member.ts";
@@ -24,7 +24,7 @@ import { readLag } from "./kafka/lag.ts";
 import { KafkaLink } from "./kafka/link.ts";
 import { kafkaNames, type Names } from "./kafka/names.ts";
 import { Sender } from "./kafka/sender.ts";
-import { isMadeMeanwhile, type KafkaTopicSettings, prepareTopics } from "./kafka/topics.ts";
+import { isMadeMeanwhile, type KafkaTopicSettings, prepareTopics, TooFewBrokers } from "./kafka/topics.ts";
 
 export interface KafkaSettings extends KafkaAddress, KafkaTopicSettings {
   /** Begins the name of every topic and group; two installations on one cluster need two. */
@@ -47,8 +47,8 @@ const lagEveryMs = 5_000;
 
 /**
  * The bus on Kafka: a topic is one of Kafka's, divided by the events' keys, and a group is one of Kafka's
- * too. Throws `ConfigError` when the settings or the topics are not fit to keep events; with the brokers away it
- * resolves, and works once they are back.
+ * too. Throws `ConfigError` when the settings or the topics are not fit to keep events; with the brokers away
+ * it resolves, and works once they are back.
  */
 export async function openKafka(options: KafkaOptions): Promise<EventBus> {
   const bus = new Kafka(options, clientOptions(options.settings, options.service));
@@ -76,6 +76,7 @@ class Kafka implements EventBus {
   readonly #watched = new Set<string>();
   readonly #stopping = new AbortController();
   #upkeep: Promise<unknown> = Promise.resolve();
+  #isOpening = true;
   #isPrepared = false;
   #unfit: ConfigError | null = null;
 
@@ -97,6 +98,7 @@ class Kafka implements EventBus {
     const prepared = this.#prepare();
     this.#upkeep = Promise.all([prepared, this.#observeLag()]);
     await Promise.race([prepared, pause(openWaitMs, this.#stopping.signal)]);
+    this.#isOpening = false;
     if (this.#unfit !== null) throw this.#unfit;
   }
 
@@ -151,9 +153,9 @@ class Kafka implements EventBus {
   async close(): Promise<void> {
     this.#stopping.abort();
     await Promise.all([...this.#running].map((member) => member.stop()));
-    await this.#upkeep;
-    await this.#sender.close();
     await this.#link.close();
+    await this.#sender.close();
+    await this.#upkeep;
   }
 
   /** Makes and checks the topics, however long the brokers are away. */
@@ -163,18 +165,20 @@ class Kafka implements EventBus {
     while (!signal.aborted && !this.#isPrepared) {
       try {
         await prepareTopics(this.#link, this.#names, settings, logger);
+        await this.#sender.prepare();
         this.#unfit = null;
         this.#isPrepared = true;
         return;
-      } catch (error) {
-        if (error instanceof ConfigError && this.#unfit === null) {
+      } catch (thrown) {
+        if (isMadeMeanwhile(thrown)) continue;
+        const error = refusedLogin(thrown) ?? thrown;
+        if (error instanceof ConfigError) {
           this.#unfit = error;
           // The service that is about to start says this itself, and ends.
-          return;
+          if (this.#isOpening && !(error instanceof TooFewBrokers)) return;
         }
-        if (isMadeMeanwhile(error)) continue;
         if (!isKafkaOutage(error)) logger.error({ err: error }, "Kafka cannot carry the bus");
-        await pause(500, signal);
+        await pause(300, signal);
       }
     }
   }

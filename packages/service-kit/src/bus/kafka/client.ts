@@ -1,5 +1,12 @@
 import { readFileSync } from "node:fs";
-import { Admin, type BaseOptions, Producer, type SASLOptions } from "@platformatic/kafka";
+import { isIP } from "node:net";
+import {
+  Admin,
+  AuthenticationError,
+  type BaseOptions,
+  Producer,
+  type SASLOptions,
+} from "@platformatic/kafka";
 import { ConfigError } from "../../process/config.ts";
 
 /** Where Kafka is and how to come in; the settings of the same names. */
@@ -14,6 +21,9 @@ export interface KafkaAddress {
   readonly KAFKA_SASL_USERNAME?: string | undefined;
   readonly KAFKA_SASL_PASSWORD?: string | undefined;
 }
+
+/** How long a connection may take to come about, in milliseconds. */
+export const connectMs = 3_000;
 
 const saslNames = {
   "scram-sha-256": "SCRAM-SHA-256",
@@ -32,13 +42,16 @@ export function clientOptions(address: KafkaAddress, service: string): BaseOptio
   return {
     clientId: `payflow-${service}`,
     bootstrapBrokers: brokers,
-    connectTimeout: 3_000,
+    connectTimeout: connectMs,
     // What is sent again is sent by whoever asked for it, who knows what else has changed.
     retries: 0,
-    ...(tls === null ? {} : { tls, tlsServerName: true }),
+    // The name that a proxy in front of several brokers goes by; an address is no name.
+    ...(tls === null ? {} : { tls, tlsServerName: !brokers.some(isAddress) }),
     ...(sasl === null ? {} : { sasl }),
   };
 }
+
+const isAddress = (broker: string) => isIP(broker.slice(0, broker.lastIndexOf(":"))) !== 0;
 
 function tlsOptions(address: KafkaAddress, problems: string[]) {
   const files = {
@@ -75,9 +88,38 @@ function saslOptions(address: KafkaAddress, problems: string[]): SASLOptions | n
   return { mechanism: saslNames[mechanism], username: username ?? "", password: password ?? "" };
 }
 
+/**
+ * What is wrong with the settings when Kafka, or this side, refuses the other before the first request; null
+ * for any other error.
+ */
+export function refusedLogin(error: unknown): ConfigError | null {
+  const causes = causesOf(error);
+  if (causes.some((cause) => cause instanceof AuthenticationError)) {
+    return new ConfigError(["KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: Kafka refuses this login"]);
+  }
+  const reason = causes.find((cause) => /certificate|TLS|SSL/i.test(cause.message));
+  return reason === undefined ? null : new ConfigError([`KAFKA_TLS and its files: ${reason.message}`]);
+}
+
+/** An error, those it gathers and their causes. */
+function causesOf(error: unknown): Error[] {
+  if (!(error instanceof Error)) return [];
+  const gathered: unknown[] = error instanceof AggregateError ? error.errors : [];
+  return [error, ...gathered.flatMap(causesOf), ...causesOf(error.cause)];
+}
+
 /** A client for everything but sending. One that is to wait in a request needs to be a caller's own. */
-export function connectAdmin(options: BaseOptions, requestTimeoutMs = 10_000): Admin {
-  return new Admin({ ...options, requestTimeout: requestTimeoutMs });
+export function connectAdmin(options: BaseOptions, requestTimeoutMs: number): Admin {
+  return guarded(new Admin({ ...options, requestTimeout: requestTimeoutMs }));
+}
+
+/**
+ * A connection may tell of a second error when nobody listens any more, which would end the process. Whoever
+ * waits for the connection has heard the first.
+ */
+function guarded<Client extends Pick<Admin, "connections">>(client: Client): Client {
+  client.connections.on("connecting", ({ connection }) => connection.on("error", () => {}));
+  return client;
 }
 
 /**
@@ -86,7 +128,7 @@ export function connectAdmin(options: BaseOptions, requestTimeoutMs = 10_000): A
  */
 export function connectProducer(options: BaseOptions): Producer<string, string, string, string> {
   const asBytes = (text?: string) => (text === undefined ? undefined : Buffer.from(text));
-  return new Producer<string, string, string, string>({
+  const producer = new Producer<string, string, string, string>({
     ...options,
     idempotent: true,
     acks: -1,
@@ -94,7 +136,8 @@ export function connectProducer(options: BaseOptions): Producer<string, string, 
     retries: 2,
     retryDelay: 100,
     repeatOnStaleMetadata: true,
-    requestTimeout: 10_000,
+    requestTimeout: 5_000,
     serializers: { key: asBytes, value: asBytes, headerKey: asBytes, headerValue: asBytes },
   });
+  return guarded(producer);
 }

@@ -1,5 +1,6 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { findErrorBy, GenericError } from "@platformatic/kafka";
+import { KafkaSilent } from "./bounded.ts";
 
 /** What Kafka answers of a record that no later try can store. */
 const refusals = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD", "CORRUPT_MESSAGE"];
@@ -14,6 +15,7 @@ export function isAnswer(error: unknown, ...names: readonly string[]): boolean {
  * wrong form.
  */
 export function isKafkaOutage(error: unknown): boolean {
+  if (error instanceof KafkaSilent) return true;
   if (!(error instanceof Error) || !GenericError.isGenericError(error)) return false;
   return !isAnswer(error, ...refusals);
 }

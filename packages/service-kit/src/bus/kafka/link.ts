@@ -11,7 +11,8 @@ import {
   type offsetFetchV9,
   type syncGroupV5,
 } from "@platformatic/kafka";
-import { connectAdmin } from "./client.ts";
+import { BoundedClient } from "./bounded.ts";
+import { connectAdmin, connectMs } from "./client.ts";
 
 /** The requests that are made here by themselves, in the newest form that the client knows. */
 interface Requests {
@@ -40,30 +41,40 @@ const groupKey = 0;
  * whatever waits in a request has a link of its own.
  */
 export class KafkaLink {
-  readonly admin: Admin;
+  readonly #client: BoundedClient<Admin>;
+  readonly #limitMs: number;
   readonly #coordinators = new Map<string, Broker>();
 
-  constructor(options: BaseOptions, requestTimeoutMs?: number) {
-    this.admin = connectAdmin(options, requestTimeoutMs);
+  constructor(options: BaseOptions, requestMs = 8_000) {
+    this.#client = new BoundedClient(() => connectAdmin(options, requestMs));
+    // A connection may have to be made first.
+    this.#limitMs = requestMs + connectMs;
+  }
+
+  /** Asks what the client has a request for. */
+  ask<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
+    return this.#client.run(this.#limitMs, request);
   }
 
   /** What the cluster says of these topics; it may be some seconds old unless it is asked for anew. */
   metadata(topics: readonly string[], isNew = false): Promise<ClusterMetadata> {
-    return this.admin.metadata({ topics: [...topics], forceUpdate: isNew });
+    return this.ask((admin) => admin.metadata({ topics: [...topics], forceUpdate: isNew }));
   }
 
   /** Sends a request to one broker. */
-  async call<Name extends keyof Requests>(
+  call<Name extends keyof Requests>(
     name: Name,
     broker: Broker | undefined,
     ...args: Arguments<Name>
   ): Promise<Answer<Name>> {
-    const api = await this.#api(name);
-    // The pool refuses a broker that is not known with an error that passes.
-    const connection = await this.admin.connections.get(broker as Broker);
-    // The arguments are those of the same request; the compiler does not follow them through the name.
-    const request = api.async as (...all: unknown[]) => Promise<Answer<Name>>;
-    return request(connection, ...args);
+    return this.ask(async (admin): Promise<Answer<Name>> => {
+      const api = await form(admin, name);
+      // The pool refuses a broker that is not known with an error that passes.
+      const connection = await admin.connections.get(broker as Broker);
+      // The arguments are those of the same request; the compiler does not follow them through the name.
+      const request = api.async as (...all: unknown[]) => Promise<Answer<Name>>;
+      return request(connection, ...args);
+    });
   }
 
   /** Sends a request to the broker that coordinates the group. */
@@ -83,23 +94,24 @@ export class KafkaLink {
   }
 
   close(): Promise<void> {
-    return this.admin.close();
+    return this.#client.close();
   }
 
   async #findCoordinator(group: string): Promise<Broker> {
-    const [found] = await this.admin.findCoordinator({ keyType: groupKey, keys: [group] });
+    const [found] = await this.ask((admin) => admin.findCoordinator({ keyType: groupKey, keys: [group] }));
     if (found === undefined) throw new Error(`Kafka names no coordinator for the group ${group}`);
     this.#coordinators.set(group, found);
     return found;
   }
+}
 
-  #api<Name extends keyof Requests>(name: Name): Promise<Requests[Name]> {
-    return new Promise((resolve, reject) => {
-      this.admin[kGetApi](name, (error, api) => {
-        if (error !== null || api === undefined) reject(error);
-        // The client finds the newest form that this broker knows as well; later ones add fields at the end.
-        else resolve(api as unknown as Requests[Name]);
-      });
+/** A request in the newest form that client and broker both know; later ones add fields at the end. */
+function form<Name extends keyof Requests>(admin: Admin, name: Name): Promise<Requests[Name]> {
+  return new Promise((resolve, reject) => {
+    admin[kGetApi](name, (error, api) => {
+      if (error !== null || api === undefined) reject(error);
+      // Each name has one kind of request, which the client's own types do not tell.
+      else resolve(api as unknown as Requests[Name]);
     });
-  }
+  });
 }

@@ -37,6 +37,8 @@ export async function listOffsets(
 ): Promise<ReadonlyMap<number, number>> {
   if (partitions.length === 0) return new Map();
   const asked = partitions.map((partitionIndex) => ({ partitionIndex, timestamp: instants[which] }));
-  const [topic] = await link.admin.listOffsets({ topics: [{ name: kafkaTopic, partitions: asked }] });
+  const [topic] = await link.ask((admin) =>
+    admin.listOffsets({ topics: [{ name: kafkaTopic, partitions: asked }] }),
+  );
   return new Map(topic?.partitions.map(({ partitionIndex, offset }) => [partitionIndex, Number(offset)]));
 }

@@ -1,11 +1,14 @@
 import type { BaseOptions, MessageToProduce, Producer } from "@platformatic/kafka";
 import type { Logger } from "../../telemetry/logging.ts";
+import { BoundedClient } from "./bounded.ts";
 import { connectProducer } from "./client.ts";
 import { isKafkaOutage } from "./errors.ts";
 
 /** Undefined as a value says that earlier records of the key are no more. */
 export type OutgoingRecord = MessageToProduce<string, string, string, string>;
 
+/** More than the tries that the producer makes by itself. */
+const limitMs = 20_000;
 const maxRecords = 1_000;
 /** Bytes of one request; a broker takes a megabyte of one partition at most unless it is set up otherwise. */
 const maxBytes = 700_000;
@@ -15,14 +18,19 @@ const maxBytes = 700_000;
  * be sent again would come after its successor.
  */
 export class Sender {
-  readonly #producer: Producer<string, string, string, string>;
+  readonly #producer: BoundedClient<Producer<string, string, string, string>>;
   readonly #logger: Logger;
   #turn: Promise<unknown> = Promise.resolve();
   #isAway = false;
 
   constructor(options: BaseOptions, logger: Logger) {
-    this.#producer = connectProducer(options);
+    this.#producer = new BoundedClient(() => connectProducer(options));
     this.#logger = logger;
+  }
+
+  /** Asks Kafka for the number by which it knows what was sent twice; without it nothing can be sent. */
+  async prepare(): Promise<void> {
+    await this.#producer.run(limitMs, (producer) => producer.initIdempotentProducer({}));
   }
 
   /** Resolves once all in-sync replicas have the records. */
@@ -40,7 +48,7 @@ export class Sender {
   async #send(records: readonly OutgoingRecord[]): Promise<void> {
     for (const messages of chunks(records)) {
       try {
-        await this.#producer.send({ messages });
+        await this.#producer.run(limitMs, (producer) => producer.send({ messages }));
         this.#setAway(null);
       } catch (error) {
         if (isKafkaOutage(error)) this.#setAway(error);

@@ -14,6 +14,9 @@ export interface KafkaTopicSettings {
   readonly KAFKA_RETENTION_HOURS: number;
 }
 
+/** It may pass: a cluster that starts has one broker at first. */
+export class TooFewBrokers extends ConfigError {}
+
 interface Wanted {
   readonly name: string;
   readonly partitions: number;
@@ -62,7 +65,7 @@ export async function prepareTopics(
   logger: Logger,
 ): Promise<void> {
   const wanted = wantedTopics(names, settings);
-  const present = new Set(await link.admin.listTopics());
+  const present = new Set(await link.ask((admin) => admin.listTopics()));
   const missing = wanted.filter(({ name }) => !present.has(name));
   await makeTopics(link, missing);
   await checkTopics(
@@ -76,10 +79,12 @@ async function makeTopics(link: KafkaLink, missing: readonly Wanted[]): Promise<
   const kinds = Map.groupBy(missing, ({ configs }) => configs);
   for (const [configs, some] of kinds) {
     try {
-      await link.admin.createTopics({
-        topics: some.map(({ name: topic, partitions, replicas }) => ({ topic, partitions, replicas })),
-        configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-      });
+      await link.ask((admin) =>
+        admin.createTopics({
+          topics: some.map(({ name: topic, partitions, replicas }) => ({ topic, partitions, replicas })),
+          configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+        }),
+      );
     } catch (error) {
       throw refusalOf(error, some) ?? error;
     }
@@ -94,7 +99,7 @@ async function makeTopics(link: KafkaLink, missing: readonly Wanted[]): Promise<
 function refusalOf(error: unknown, some: readonly Wanted[]): Error | null {
   if (isAnswer(error, "INVALID_REPLICATION_FACTOR")) {
     const replicas = some[0]?.replicas;
-    return new ConfigError([
+    return new TooFewBrokers([
       `KAFKA_REPLICATION is ${replicas}, and Kafka has fewer brokers now; where one copy is enough set it to 1`,
     ]);
   }
@@ -167,7 +172,7 @@ async function readConfigs(
     resourceName: name,
   }));
   try {
-    const described = await link.admin.describeConfigs({ resources });
+    const described = await link.ask((admin) => admin.describeConfigs({ resources }));
     return new Map(
       described.map(({ resourceName, configs }) => [
         resourceName,
