@@ -7,7 +7,7 @@ interface TestFlags {
 export function testCommand(): Command {
   return new Command("test")
     .description(
-      "Runs the static checks and all tests on real PostgreSQL and Redis, with free ports of their own.",
+      "Runs the static checks and all tests on real PostgreSQL, Redis and Kafka, with free ports of their own.",
     )
     .argument("[pattern]", "only test files whose path contains this, without the static checks")
     .option("--thorough", "more rounds where a test has a number of them")
