@@ -14,7 +14,7 @@ const spoiltEvery = 5;
 
 export const options = optionsOf(amount, {
   "http_req_duration{route:events}": ["max<5000"],
-  ...timesNoOp(30),
+  ...timesNoOp(40),
 });
 
 export const handleSummary = summaryOf("ingest-batch");

@@ -13,7 +13,7 @@ const repeatedEvery = 20;
 
 export const options = optionsOf(amount, {
   "http_req_duration{route:event}": ["max<5000"],
-  ...timesNoOp(15),
+  ...timesNoOp(20),
 });
 
 export const handleSummary = summaryOf("ingest-single");

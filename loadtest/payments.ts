@@ -11,7 +11,7 @@ const amount = amountOf({ rate: 200, seconds: 60 });
 export const options = optionsOf(amount, {
   // The processor has 3 s and fraud 1 s, after which the payment is answered as open or by the fail mode.
   "http_req_duration{route:payments}": ["max<5000"],
-  ...timesNoOp(30),
+  ...timesNoOp(40),
 });
 
 export const handleSummary = summaryOf("payments");

@@ -18,7 +18,7 @@ const readEvery = 9;
 export const options = optionsOf(amount, {
   "http_req_duration{route:payments}": ["max<5000"],
   "http_req_duration{route:event}": ["max<5000"],
-  ...timesNoOp(30),
+  ...timesNoOp(40),
 });
 
 export const handleSummary = summaryOf("soak");

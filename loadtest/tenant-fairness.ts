@@ -20,7 +20,7 @@ const refused = new Counter("loud_refused");
 export const options = optionsOf(amount, {
   "http_req_duration{route:payments}": ["max<5000"],
   // Only the quiet tenant's payments are compared.
-  ...timesNoOp(30),
+  ...timesNoOp(40),
   // The bucket's content at first, then the limit; a twentieth may be lost in advances that went unused.
   loud_granted: [`count<=${limit * (amount.seconds + 1) + limit}`, `count>=${0.7 * limit * amount.seconds}`],
   loud_refused: ["count>0"],

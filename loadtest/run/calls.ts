@@ -1,7 +1,7 @@
 import { sleep } from "k6";
 import http, { type RefinedParams, type ResponseType } from "k6/http";
 import { Rate, Trend } from "k6/metrics";
-import { urls } from "./settings.ts";
+import { noOpUrl } from "./settings.ts";
 
 /** Whether requests of the load were answered as the contract says, the first time they were sent. */
 const answeredAtFirst = new Rate("answered_at_first");
@@ -108,7 +108,7 @@ export function besideNoOp<Body>(isChosen: boolean, send: () => Answer<Body>): A
 }
 
 function askNoOp(): number {
-  return call({ method: "GET", url: `${urls.payment}/health`, route: "no-op" }).tookMs;
+  return call({ method: "GET", url: noOpUrl, route: "no-op" }).tookMs;
 }
 
 function requestOf(one: Call): [string, string, string | null, RefinedParams<ResponseType>] {

@@ -39,5 +39,8 @@ export const urls = {
   ingest: __ENV.LOADTEST_INGEST_URL ?? "http://127.0.0.1:3005",
 };
 
+/** A route that does nothing: payment's own, even where payments go through something else. */
+export const noOpUrl = `${__ENV.LOADTEST_NO_OP_URL ?? urls.payment}/health`;
+
 /** The platform owner's token, with which tenants are registered and their limits set. */
 export const adminToken = __ENV.LOADTEST_ADMIN_TOKEN ?? "";

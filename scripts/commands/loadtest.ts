@@ -1,7 +1,8 @@
 import path from "node:path";
 import { startInstallation } from "@payflow/one-machine/installation/start-installation.ts";
+import type { Settings } from "@payflow/one-machine/installation/state.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { promises, type ScenarioName } from "../../loadtest/run/promises.ts";
 import { markdownOf } from "../../loadtest/run/report.ts";
 import { k6Binary, pinnedVersion } from "../loadtest/k6-binary.ts";
@@ -14,6 +15,7 @@ interface LoadtestFlags {
   readonly duration?: number;
   readonly rate?: number;
   readonly replicas: number;
+  readonly bus: Settings["bus"];
   readonly state?: string;
   readonly out?: string;
 }
@@ -32,6 +34,11 @@ export function loadtestCommand(): Command {
       "processes of each app, where it starts an installation of its own",
       wholeNumber,
       1,
+    )
+    .addOption(
+      new Option("--bus <name>", "the bus of an installation of its own")
+        .choices(["redis", "kafka"])
+        .default("redis"),
     )
     .option("--state <dir>", "use the installation that runs on this folder, such as .payflow")
     .option("--out <dir>", "where results go; loadtest/results/NAME-TIME when left out")
@@ -71,7 +78,8 @@ function usualFolder(name: ScenarioName): string {
 /** Has the load sent to a running installation or, usually, to one that comes and goes with it. */
 async function withTarget<T>(flags: LoadtestFlags, use: (target: Target) => Promise<T>): Promise<T> {
   if (flags.state !== undefined) return use(runningTarget(path.resolve(flags.state)));
-  const installation = await startInstallation({ replicas: flags.replicas, env: { LOG_LEVEL: "warn" } });
+  const { replicas, bus } = flags;
+  const installation = await startInstallation({ replicas, bus, env: { LOG_LEVEL: "warn" } });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => void installation.stop().finally(() => process.exit(130)));
   }

@@ -84,6 +84,7 @@ function environmentOf({ target, amount, folder, urls = {} }: ScenarioRun): Reco
     ...Object.fromEntries(kept.map(([name, value]) => [name, value ?? ""])),
     NO_PROXY: "*",
     LOADTEST_ADMIN_TOKEN: target.adminToken,
+    LOADTEST_NO_OP_URL: target.url("payment"),
     LOADTEST_RATE: `${amount.rate}`,
     LOADTEST_SECONDS: `${amount.seconds}`,
     LOADTEST_RESULTS: path.resolve(folder),
