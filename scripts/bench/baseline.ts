@@ -60,7 +60,8 @@ export function runPgbench(pgbench: Pgbench, script: string, databaseUrl: string
   });
   const found = /tps = ([\d.]+)/.exec(run.stdout.toString());
   if (run.exitCode !== 0 || found === null) {
-    throw new Error(`pgbench failed: ${run.stderr.toString().slice(0, 500)}`);
+    const said = run.stderr.toString() + run.stdout.toString();
+    throw new Error(`pgbench failed (${run.exitCode}): ${said.slice(0, 1_000)}`);
   }
   return Number(found[1]);
 }

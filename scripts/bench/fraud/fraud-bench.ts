@@ -7,9 +7,9 @@ import {
 } from "@payflow/one-machine/installation/start-installation.ts";
 import { Redis } from "ioredis";
 import postgres from "postgres";
-import type { BenchRun } from "../bench.ts";
 import type { LoadOrder, LoadReport } from "../load/http-load.ts";
 import { runLoad } from "../load/run-load.ts";
+import type { BenchRun } from "../measure/bench.ts";
 import { Costs } from "../measure/costs.ts";
 import { partOfPlatform } from "../measure/part-of-platform.ts";
 import { redisBenchmark } from "../measure/redis-benchmark.ts";

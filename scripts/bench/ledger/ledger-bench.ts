@@ -4,11 +4,12 @@ import { startInstallation } from "@payflow/one-machine/installation/start-insta
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 import postgres, { type Sql } from "postgres";
 import { findPgbench, runPgbench } from "../baseline.ts";
-import type { BenchRun } from "../bench.ts";
+import type { BenchRun } from "../measure/bench.ts";
 import { busConfig, messageOf, openBus, settledEvent } from "../measure/bus.ts";
 import { Costs } from "../measure/costs.ts";
 import { partOfPlatform } from "../measure/part-of-platform.ts";
 import { interleave } from "../measure/rounds.ts";
+import { until } from "../measure/wait.ts";
 import { type BenchCheck, type BenchReport, machine, spreadFigure } from "../result.ts";
 
 /** Events of one round. They are sent while the ledger waits, and must be sent before it gives up waiting. */
@@ -31,8 +32,9 @@ interface Sent {
  * events wait on the bus while a lock holds the app back; it is measured from the lock's end until all are
  * booked.
  */
-export async function ledgerBench({ say, scale }: BenchRun): Promise<BenchReport> {
+export async function ledgerBench({ say, scale, bus: busName }: BenchRun): Promise<BenchReport> {
   const installation = await startInstallation({
+    bus: busName,
     platform: partOfPlatform(["ledger"]),
     env: { LOG_LEVEL: "warn", RECONCILIATION_INTERVAL_SECONDS: "86400" },
   });
@@ -96,10 +98,7 @@ async function book(
   });
   const startedAt = performance.now();
   await measured(async () => {
-    while ((await bookedCount(sql)) < before + count) {
-      if (performance.now() - startedAt > 120_000) throw new Error("the ledger did not book all events");
-      await Bun.sleep(10);
-    }
+    await until("all events are booked", async () => (await bookedCount(sql)) >= before + count, 10);
   });
   return { sendSeconds, bookSeconds: (performance.now() - startedAt) / 1_000 };
 }

@@ -1,19 +1,24 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
+import { appEnvironment } from "@payflow/one-machine/installation/environment.ts";
 import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
 import type { BusMessage, EventBus } from "@payflow/service-kit/bus/bus.ts";
 import { type BusConfig, openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
+import { busSettings, loadConfig } from "@payflow/service-kit/process/config.ts";
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { Type } from "@sinclair/typebox";
 
-/** Where the bus of an installation is, for a process that belongs to none of its apps. */
+/** Where the bus of an installation is, as its apps are told, for a process that belongs to none of them. */
 export function busConfig(installation: RunningInstallation, apps?: string): BusConfig {
-  const { platform } = installation.installation;
-  return {
-    EVENT_BUS: "redis",
-    DURABLE_REDIS_URL: installation.durableRedisUrl,
-    INSTALLED_APPS: apps ?? platform.apps.map((one) => one.name).join(","),
-  };
+  const nobody = { name: "bench", place: 0, main: "" };
+  const environment = appEnvironment(installation.installation.wiring, nobody, 1);
+  const installed = apps ?? environment.INSTALLED_APPS;
+  const { EVENT_BUS, ...settings } = loadConfig(Type.Object(busSettings), {
+    ...environment,
+    ...(installed === undefined ? {} : { INSTALLED_APPS: installed }),
+  });
+  return { ...settings, EVENT_BUS };
 }
 
 /** Joins the bus as a service of the benchmark's own. */

@@ -11,9 +11,10 @@ export class Costs {
   readonly #seconds = new Map<string, number>();
   #operations = 0;
 
-  /** `others` are the benchmark's own processes by name, such as the load. */
+  /** `others` are the benchmark's own processes by name; the rest of them are the load. */
   constructor(installation: RunningInstallation, others: () => Named = () => []) {
     this.#processes = () => [
+      { name: "load", pid: process.pid },
       ...installation.installation
         .processes()
         .flatMap(({ name, pid }) => (pid === null ? [] : [{ name, pid }])),
@@ -55,7 +56,7 @@ export class Costs {
 
   /** The memory of each process now, and in all. */
   memory(): BenchFigure[] {
-    const processes = this.#processes();
+    const processes = this.#processes().filter(({ name }) => name !== "load");
     const memory = memoryByProcess(processes.map((one) => one.pid));
     const figures = processes.map(({ name, pid }) =>
       figure(`memory_${name}`, (memory.get(pid) ?? 0) / 2 ** 20, "MiB"),

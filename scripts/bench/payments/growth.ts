@@ -3,8 +3,8 @@ import {
   type RunningInstallation,
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
-import type { BenchRun } from "../bench.ts";
 import { runLoad } from "../load/run-load.ts";
+import type { BenchRun } from "../measure/bench.ts";
 import { Costs } from "../measure/costs.ts";
 import { rounds } from "../measure/rounds.ts";
 import { type BenchFigure, figure, median, percentile } from "../result.ts";
@@ -16,10 +16,10 @@ import { storePayments } from "./stored-payments.ts";
 const fixedProgram = path.join(import.meta.dir, "../load/fixed-process.ts");
 const operations = ["list", "balance", "create"] as const;
 type Operation = (typeof operations)[number];
-const created = 1_000;
+const created = 2_000;
 const read = 3_000;
 /** Callers at once; a few, so that nothing waits for anything but its own work. */
-const callers = 4;
+const callers = 8;
 
 /** What one operation costs: seconds of a processor for a thousand, and the median beside that of a no-op. */
 interface Sample {

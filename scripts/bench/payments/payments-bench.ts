@@ -5,8 +5,8 @@ import {
 } from "@payflow/one-machine/installation/start-installation.ts";
 import postgres from "postgres";
 import { baselinesFolder, findPgbench, runPgbench } from "../baseline.ts";
-import type { BenchRun } from "../bench.ts";
 import type { Answered, LoadReport } from "../load/http-load.ts";
+import type { BenchRun } from "../measure/bench.ts";
 import { Costs } from "../measure/costs.ts";
 import { interleave } from "../measure/rounds.ts";
 import {
@@ -53,7 +53,7 @@ export async function paymentsBench(run: BenchRun): Promise<BenchReport> {
 }
 
 async function measurePayments(run: BenchRun): Promise<BenchReport> {
-  const installation = await startInstallation({ env: { LOG_LEVEL: "warn" } });
+  const installation = await startInstallation({ bus: run.bus, env: { LOG_LEVEL: "warn" } });
   const receiver = startReceiver();
   const books = new Books(installation);
   try {
@@ -137,7 +137,7 @@ async function fullLoad(parts: Parts) {
     replaysRefused += replayed.refused;
     return accepted / report.seconds;
   };
-  const baseline = naive === null ? null : () => naive(Math.max(1, Math.round(roundSeconds * scale)));
+  const baseline = naive === null ? null : () => naive(Math.max(3, Math.round(roundSeconds * scale)));
   const accepted = await interleave("payments", round, baseline, say);
   return { accepted, drained, replays, replaysRefused, tookMs };
 }

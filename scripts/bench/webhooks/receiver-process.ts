@@ -1,3 +1,5 @@
+import { serveSideProcess } from "../measure/side-process.ts";
+
 /** What a receiver is asked for, and tells: it runs in a process of its own. */
 export interface Received {
   /** When each webhook came first, in Unix milliseconds, by its id. */
@@ -11,7 +13,7 @@ const maxSamples = 500;
 
 /**
  * Serves `/hook`, which answers 204; `/hang`, which never answers; `/received`, which tells what `/hook` got
- * since it was asked last; and `/count`. Prints its port.
+ * since it was asked last; and `/count`.
  */
 function serve(): void {
   let at: Record<string, number> = {};
@@ -26,23 +28,17 @@ function serve(): void {
     if (samples.length < maxSamples) samples.push({ headers: Object.fromEntries(request.headers), body });
     return new Response(null, { status: 204 });
   }
-  const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    idleTimeout: 120,
-    fetch(request) {
-      const { pathname } = new URL(request.url);
-      if (pathname.startsWith("/hook")) return take(request);
-      if (pathname === "/count") return Response.json(requests);
-      if (pathname !== "/received") return new Promise<Response>(() => {});
-      const received: Received = { at, requests, samples };
-      at = {};
-      samples = [];
-      requests = 0;
-      return Response.json(received);
-    },
+  serveSideProcess((request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/hook")) return take(request);
+    if (pathname === "/count") return Response.json(requests);
+    if (pathname !== "/received") return new Promise<Response>(() => {});
+    const received: Received = { at, requests, samples };
+    at = {};
+    samples = [];
+    requests = 0;
+    return Response.json(received);
   });
-  console.log(server.port);
 }
 
 if (import.meta.main) serve();

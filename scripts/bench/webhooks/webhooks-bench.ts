@@ -5,17 +5,19 @@ import {
 } from "@payflow/one-machine/installation/start-installation.ts";
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
 import postgres, { type Sql } from "postgres";
-import type { BenchRun } from "../bench.ts";
 import { runProgram } from "../load/run-load.ts";
+import type { BenchRun } from "../measure/bench.ts";
 import { busConfig, messageOf, openBus, settledEvent } from "../measure/bus.ts";
 import { Costs } from "../measure/costs.ts";
 import { partOfPlatform } from "../measure/part-of-platform.ts";
 import { interleave } from "../measure/rounds.ts";
+import { until } from "../measure/wait.ts";
 import { type BenchReport, latencyFigures, machine, spreadFigure } from "../result.ts";
 import { type BenchTenant, registerTenants } from "../tenants.ts";
 import { type Endpoint, makeEndpoint } from "./endpoints.ts";
 import type { PlainLoop } from "./plain-loop.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
+import type { Received } from "./receiver-process.ts";
 import { areSigned, checkQueue } from "./webhooks-truth.ts";
 
 const tenantCount = 10;
@@ -34,6 +36,8 @@ interface Webhooks {
   readonly endpoints: readonly Endpoint[];
   sent: number;
   delivered: number;
+  /** Some of what was received, for checking signatures. */
+  readonly samples: Received["samples"][number][];
 }
 
 /**
@@ -41,8 +45,9 @@ interface Webhooks {
  * that posts to the same receiver with the same signing; then at constant rates, one of them with an endpoint
  * that hangs.
  */
-export async function webhooksBench({ say, scale }: BenchRun): Promise<BenchReport> {
+export async function webhooksBench({ say, scale, bus: busName }: BenchRun): Promise<BenchReport> {
   const installation = await startInstallation({
+    bus: busName,
     platform: partOfPlatform(["tenant", "notifier"]),
     env: { LOG_LEVEL: "error" },
   });
@@ -69,10 +74,10 @@ export async function webhooksBench({ say, scale }: BenchRun): Promise<BenchRepo
       endpoints,
       sent: 0,
       delivered: 0,
+      samples: [],
     };
     const costs = new Costs(installation, () => [{ name: "receiver", pid: receiver.pid }]);
     const full = await fullRounds(webhooks, costs, say, scale);
-    const samples = (await receiver.received()).samples;
     say("1,000/s, then 500/s with 5 % to an endpoint that hangs");
     const steady = await atRate(webhooks, 1_000, openSeconds * scale, false);
     const hanging = await atRate(webhooks, 500, openSeconds * scale, true);
@@ -92,7 +97,7 @@ export async function webhooksBench({ say, scale }: BenchRun): Promise<BenchRepo
       ],
       checks: [
         { name: "every event was delivered once", ok: webhooks.delivered === webhooks.sent },
-        { name: "every signature is right", ok: areSigned(samples, endpoints) },
+        { name: "every signature is right", ok: areSigned(webhooks.samples, endpoints) },
         ...(await checkQueue(sql, webhooks.delivered)),
       ],
       versions: await versions(sql),
@@ -127,7 +132,8 @@ async function fullRounds(webhooks: Webhooks, costs: Costs, say: (line: string) 
   const order: PlainLoop = { url: webhooks.receiver.url, count, connections, body };
   const baseline = async () => {
     const seconds = await runProgram<number>(program, order);
-    await webhooks.receiver.received();
+    const { requests } = await webhooks.receiver.received();
+    if (requests !== count) throw new Error(`the plain loop posted ${requests} of ${count}`);
     return count / seconds;
   };
   return { rates: await interleave("deliveries", round, baseline, say), queued };
@@ -143,13 +149,12 @@ async function deliver(webhooks: Webhooks, count: number) {
   );
   const startedAt = performance.now();
   await bus.send(events.map(messageOf));
-  while ((await receiver.count()) < count) {
-    if (performance.now() - startedAt > 120_000) throw new Error("not all webhooks were delivered");
-    await Bun.sleep(20);
-  }
+  await until("all webhooks are delivered", async () => (await receiver.count()) >= count);
   const seconds = (performance.now() - startedAt) / 1_000;
   webhooks.sent += count;
-  webhooks.delivered += Object.keys((await receiver.received()).at).length;
+  const { at, samples } = await receiver.received();
+  webhooks.delivered += Object.keys(at).length;
+  webhooks.samples.push(...samples);
   const [span] = await sql`select extract(epoch from max(created_at) - min(created_at))::float8 as seconds
     from message where id > ${before?.id ?? 0}`;
   return { seconds, queuedSeconds: Math.max(span?.seconds ?? 0, 0.001) };
@@ -179,8 +184,7 @@ async function atRate(webhooks: Webhooks, perSecond: number, seconds: number, ha
     }
     if (events.length > 0) await bus.send(events.map(messageOf));
   }
-  for (const end = Date.now() + 60_000; (await receiver.count()) < dueAt.size && Date.now() < end; )
-    await Bun.sleep(20);
+  await until("all webhooks are delivered", async () => (await receiver.count()) >= dueAt.size);
   const { at } = await receiver.received();
   webhooks.sent += dueAt.size;
   webhooks.delivered += Object.keys(at).length;

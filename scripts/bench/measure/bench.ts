@@ -1,4 +1,5 @@
-import type { BenchReport } from "./result.ts";
+import type { BusName } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import type { BenchReport } from "../result.ts";
 
 /** How a benchmark is run. */
 export interface BenchRun {
@@ -8,6 +9,8 @@ export interface BenchRun {
   readonly scale: number;
   /** Also measures what takes very long. */
   readonly isThorough: boolean;
+  /** Which bus the events go over. */
+  readonly bus: BusName;
 }
 
 export type Bench = (run: BenchRun) => Promise<BenchReport>;

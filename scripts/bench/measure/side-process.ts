@@ -1,0 +1,38 @@
+/** A part of a benchmark that runs in a process of its own, so that its work is told apart. */
+export interface SideProcess {
+  readonly pid: number;
+  /** Where it listens. */
+  readonly url: string;
+  /** What its route answers; it is this benchmark's own program, and the caller knows its answers. */
+  ask<Answer>(path: string): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+/** Starts a program with an order in JSON on its standard input; it prints the port on which it listens. */
+export async function startSideProcess(program: string, order: unknown = null): Promise<SideProcess> {
+  const child = Bun.spawn([process.execPath, "--no-env-file", program], {
+    stdin: Buffer.from(JSON.stringify(order)),
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const said = await child.stdout.getReader().read();
+  const port = Number(new TextDecoder().decode(said.value ?? new Uint8Array()));
+  if (!Number.isInteger(port) || port === 0) throw new Error(`${program} did not start`);
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    pid: child.pid,
+    url,
+    // The cast says what the caller knows.
+    ask: async <Answer>(path: string) => (await (await fetch(url + path)).json()) as Answer,
+    stop: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** Serves such a program's routes and prints the port. */
+export function serveSideProcess(fetch: (request: Request) => Response | Promise<Response>): void {
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 120, fetch });
+  console.log(server.port);
+}
