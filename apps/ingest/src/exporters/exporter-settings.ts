@@ -81,16 +81,57 @@ const WarehouseSettings = Type.Object(
 );
 export type WarehouseSettings = Static<typeof WarehouseSettings>;
 
+const Topic = Type.String({
+  pattern: "^[A-Za-z0-9._-]{1,249}$",
+  expected: "a topic's name: letters, digits, dots, dashes and underscores",
+});
+
 const KafkaSettings = Type.Object(
   {
-    brokers: Type.Array(Type.String({ pattern: "^[A-Za-z0-9.-]{1,253}:\\d{1,5}$" }), {
-      minItems: 1,
-      maxItems: 20,
-    }),
-    topic: Type.String({ pattern: "^[A-Za-z0-9._-]{1,249}$" }),
+    brokers: Type.Array(
+      Type.String({ pattern: "^[A-Za-z0-9.-]{1,253}:\\d{1,5}$", expected: "a broker as host:port" }),
+      { minItems: 1, maxItems: 20 },
+    ),
+    topic: Topic,
+    tls: Type.Optional(
+      Type.Object(
+        {
+          ca: Type.Optional(
+            Type.String({
+              pattern: "^-----BEGIN CERTIFICATE-----",
+              expected: "certificates in PEM form",
+              maxLength: 100_000,
+              description: "The authority of the brokers' certificates; the system's own when left out.",
+            }),
+          ),
+        },
+        { ...strict, description: "The brokers are reached by TLS." },
+      ),
+    ),
+    sasl: Type.Optional(
+      Type.Object(
+        {
+          mechanism: Type.Union([
+            Type.Literal("scram-sha-512"),
+            Type.Literal("scram-sha-256"),
+            Type.Literal("plain"),
+          ]),
+          username: Type.String({ minLength: 1, maxLength: 200 }),
+          password: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 500,
+              description: "Never shown. Left out, the one given before for the same brokers and user stays.",
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
   },
   strict,
 );
+export type KafkaSettings = Static<typeof KafkaSettings>;
 
 /** Where one tenant's events go instead: into folders, a target or a topic of its own. */
 const WarehousePlace = Type.Object(
@@ -101,7 +142,7 @@ const WarehousePlace = Type.Object(
   { ...strict, minProperties: 1 },
 );
 export type WarehousePlace = Static<typeof WarehousePlace>;
-const KafkaPlace = Type.Object({ topic: KafkaSettings.properties.topic }, strict);
+const KafkaPlace = Type.Object({ topic: Topic }, strict);
 
 const tenantsOf = <T extends TSchema>(place: T) =>
   Type.Optional(Type.Record(Type.String(), place, { maxProperties: maxTenantPlaces }));
@@ -132,8 +173,8 @@ export const exporterSchemas = {
 
 export type WebhookExporter = Static<typeof exporterSchemas.webhook>;
 export type WarehouseExporter = Static<typeof exporterSchemas.warehouse>;
-/** What runs; the settings of Kafka are known, and its exporter comes with the Kafka bus. */
-export type ExporterSettings = WebhookExporter | WarehouseExporter;
+export type KafkaExporter = Static<typeof exporterSchemas.kafka>;
+export type ExporterSettings = WebhookExporter | WarehouseExporter | KafkaExporter;
 
 /** Reads an exporter's settings, or tells everything that is wrong with them, by pointers from `at`. */
 export function readExporterSettings(
@@ -149,9 +190,8 @@ export function readExporterSettings(
   for (const problem of Value.Errors(exporterSchemas[known], value)) {
     if (!problems.has(problem.path)) problems.set(problem.path, sentence(problem));
   }
-  if (known === "kafka") problems.set("/kind", "Kafka exporters are not available in this version");
   if (problems.size === 0) {
-    // Checked against its kind's schema just above, and Kafka was refused.
+    // Checked against its kind's schema just above.
     const settings = value as ExporterSettings;
     for (const [path, message] of furtherProblems(settings)) problems.set(path, message);
     if (problems.size === 0) return { settings };
@@ -162,10 +202,13 @@ export function readExporterSettings(
 }
 
 function* furtherProblems(exporter: ExporterSettings): Generator<readonly [string, string]> {
+  if (exporter.kind === "webhook") return;
+  for (const tenantId of Object.keys(exporter.tenants ?? {})) {
+    if (!isId("ten", tenantId)) yield [`/tenants/${tenantId.slice(0, 100)}`, "Expected a tenant's id"];
+  }
   if (exporter.kind !== "warehouse") return;
   yield* targetProblems(exporter.settings.target, "/settings/target");
   for (const [tenantId, place] of Object.entries(exporter.tenants ?? {})) {
-    if (!isId("ten", tenantId)) yield [`/tenants/${tenantId.slice(0, 100)}`, "Expected a tenant's id"];
     if (place.target !== undefined) yield* targetProblems(place.target, `/tenants/${tenantId}/target`);
   }
 }

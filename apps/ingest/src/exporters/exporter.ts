@@ -65,22 +65,49 @@ export function placesOf(exporter: WarehouseExporter): {
   return { own: { target, prefix, isTenants: false }, tenants: new Map(tenants) };
 }
 
+/** A place in an exporter's settings that takes a secret. */
+export interface SecretPlace {
+  readonly pointer: string;
+  /** What the secret belongs to: it never goes with anything else. */
+  readonly owner: string;
+  readonly secret: string | undefined;
+}
+
 /** The settings as they may be shown: without secrets. */
 export function withoutSecrets(settings: ExporterSettings): ExporterSettings {
   return changeSecrets(settings, () => undefined);
 }
 
-/** A copy of the settings with each target's secret replaced. */
+/** Every place that takes a secret, whether it has one or not. */
+export function secretPlaces(settings: ExporterSettings): SecretPlace[] {
+  const places: SecretPlace[] = [];
+  changeSecrets(settings, (place) => {
+    places.push(place);
+    return place.secret;
+  });
+  return places;
+}
+
+/** A copy of the settings with each secret replaced. */
 export function changeSecrets(
   settings: ExporterSettings,
-  change: (target: TargetSettings & { readonly s3: object }, pointer: string) => string | undefined,
+  change: (place: SecretPlace) => string | undefined,
 ): ExporterSettings {
   const copy = structuredClone(settings);
-  for (const [pointer, target] of targetsOf(copy)) {
+  for (const [at, target] of targetsOf(copy)) {
     if (target.s3 === undefined) continue;
-    const secret = change({ ...target, s3: target.s3 }, pointer);
+    const owner = JSON.stringify([targetName(target), target.s3.access_key_id]);
+    const pointer = `${at}/s3/secret_access_key`;
+    const secret = change({ pointer, owner, secret: target.s3.secret_access_key });
     if (secret === undefined) delete target.s3.secret_access_key;
     else target.s3.secret_access_key = secret;
+  }
+  const sasl = copy.kind === "kafka" ? copy.settings.sasl : undefined;
+  if (copy.kind === "kafka" && sasl !== undefined) {
+    const owner = JSON.stringify(["kafka", copy.settings.brokers.toSorted(), sasl.username]);
+    const secret = change({ pointer: "/settings/sasl/password", owner, secret: sasl.password });
+    if (secret === undefined) delete sasl.password;
+    else sasl.password = secret;
   }
   return copy;
 }
@@ -89,9 +116,4 @@ export function changeSecrets(
 export function targetName({ folder, s3 }: TargetSettings): string {
   if (s3 === undefined) return JSON.stringify(["folder", folder]);
   return JSON.stringify(["s3", s3.endpoint ?? null, s3.region ?? null, s3.bucket]);
-}
-
-/** What a target's secret belongs to: the target, and the key whose secret it is. */
-export function secretOwner(target: TargetSettings): string {
-  return JSON.stringify([targetName(target), target.s3?.access_key_id]);
 }

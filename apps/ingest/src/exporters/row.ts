@@ -1,3 +1,4 @@
+import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
 import { HopelessEntry } from "@payflow/service-kit/work/finish-batch.ts";
 
@@ -31,4 +32,22 @@ export function readRow(entry: StreamEntry): ExportRow {
 /** The name of an entry in all streams, as the answer to its sender gave it. */
 export function streamIdOf(entry: Pick<StreamEntry, "partition" | "id">): string {
   return `${entry.partition}:${entry.id}`;
+}
+
+/**
+ * A row as one line of JSON: what the entry says of the event, then the event's own fields as they are
+ * stored.
+ */
+export function rowText({ entry, event }: ExportRow): string {
+  const head = JSON.stringify({
+    stream_id: streamIdOf(entry),
+    tenant_id: entry.tenantId,
+    mode: entry.mode,
+    sequence: entry.sequence,
+    received_at: new Date(entryTimeMs(entry.id)).toISOString(),
+  });
+  // The stored text is such a body as a rule; a line must have no second one in it.
+  const isLine = entry.event.startsWith('{"') && !entry.event.includes("\n");
+  const body = isLine ? entry.event : JSON.stringify(event);
+  return body === "{}" ? head : `${head.slice(0, -1)},${body.slice(1)}`;
 }

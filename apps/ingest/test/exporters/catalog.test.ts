@@ -89,7 +89,14 @@ describe("admins", () => {
     [folder({ target: { s3: { bucket: "B", access_key_id: "" } } }), expect.anything()],
     [{ ...folder(), tenants: { ten_1: { prefix: "a" } } }, ["/tenants/ten_1"]],
     [{ ...folder(), start: "yesterday" }, ["/start"]],
-    [{ kind: "kafka", settings: { brokers: ["b:9092"], topic: "events" } }, ["/kind"]],
+    [
+      { kind: "kafka", settings: { brokers: ["b"], topic: "a b" }, tenants: { ten_1: { topic: "t" } } },
+      ["/settings/brokers/0", "/settings/topic"],
+    ],
+    [
+      { kind: "kafka", settings: { brokers: ["b:9092"], topic: "t", sasl: { mechanism: "plain" } } },
+      ["/settings/sasl/username"],
+    ],
   ])("are told what is wrong with %j", async (body, where) => {
     const { status, body: problem } = await server("PUT", "/lake", body);
     expect([status, problem.code]).toEqual([400, "invalid_request"]);

@@ -11,11 +11,9 @@ export const PutExporterBody = Type.Object(
     kind: oneOf(exporterKinds),
     start: exporterSchemas.webhook.properties.start,
     settings: Type.Optional(
-      Anything(
-        "A warehouse's `format`, `target` and more; a webhook has none. See docs/guides/exporters.md.",
-      ),
+      Anything("By kind, such as a warehouse's `format` and `target`. See docs/guides/exporters.md."),
     ),
-    tenants: Type.Optional(Anything("By tenant: the `prefix` or `target` that its events go to instead.")),
+    tenants: Type.Optional(Anything("By tenant: the place that its events go to instead.")),
   },
   { additionalProperties: false },
 );

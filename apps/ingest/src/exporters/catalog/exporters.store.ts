@@ -1,7 +1,7 @@
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { changeSecrets, type Exporter, secretOwner } from "../exporter.ts";
+import { changeSecrets, type Exporter } from "../exporter.ts";
 import type { Seal } from "./seal.ts";
 
 /** What an exporter waits for. */
@@ -29,23 +29,19 @@ export function createExportersStore({ redis, keys, seal, logger }: ExportersSto
   const purpose = (name: string, identity: string) => `${name} ${identity}`;
 
   function toText(exporter: Exporter): string {
-    const settings = changeSecrets(exporter.settings, (target) => {
-      const secret = target.s3.secret_access_key;
-      return secret === undefined
-        ? undefined
-        : seal.close(purpose(exporter.name, secretOwner(target)), secret);
-    });
+    const settings = changeSecrets(exporter.settings, ({ owner, secret }) =>
+      secret === undefined ? undefined : seal.close(purpose(exporter.name, owner), secret),
+    );
     return JSON.stringify({ ...exporter, settings });
   }
 
   function fromText(text: string): Exporter {
     // Nobody but `toText` writes the hash.
     const stored = JSON.parse(text) as Exporter;
-    const settings = changeSecrets(stored.settings, (target) => {
-      const sealed = target.s3.secret_access_key;
+    const settings = changeSecrets(stored.settings, ({ owner, secret: sealed }) => {
       if (sealed === undefined) return undefined;
       try {
-        return seal.open(purpose(stored.name, secretOwner(target)), sealed);
+        return seal.open(purpose(stored.name, owner), sealed);
       } catch {
         logger.error({ exporter: stored.name }, "a target's secret cannot be read: put the settings again");
         return undefined;

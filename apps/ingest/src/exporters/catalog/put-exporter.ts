@@ -1,6 +1,6 @@
 import { DomainError, type FieldError } from "@payflow/contracts/errors.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
-import { changeSecrets, type Exporter, groupOf, secretOwner } from "../exporter.ts";
+import { changeSecrets, type Exporter, groupOf, secretPlaces } from "../exporter.ts";
 import {
   type ExporterSettings,
   exporterName,
@@ -73,9 +73,10 @@ export function exporterProblems(
       const message = "Expected s3: this installation has no folder for exports (INGEST_EXPORT_FOLDER)";
       problems.push({ pointer: `${at}${pointer}/folder`, message });
     }
-    if (target.s3 !== undefined && target.s3.secret_access_key === undefined) {
-      const message = "Expected required property";
-      problems.push({ pointer: `${at}${pointer}/s3/secret_access_key`, message });
+  }
+  for (const { pointer, secret } of secretPlaces(settings)) {
+    if (secret === undefined) {
+      problems.push({ pointer: `${at}${pointer}`, message: "Expected required property" });
     }
   }
   return problems.length > 0 ? { problems } : { problems, settings };
@@ -87,14 +88,13 @@ function requireSettings(deps: PutExporter, name: string, value: unknown, before
   return settings;
 }
 
-/** A secret that is left out stays, but never goes with another bucket, server or key. */
+/** A secret that is left out stays, but never goes with another server, bucket, key or user. */
 function withKnownSecrets(settings: ExporterSettings, before: Exporter | null): ExporterSettings {
   const known = new Map<string, string>();
-  for (const target of before === null ? [] : targetsOf(before.settings).values()) {
-    const secret = target.s3?.secret_access_key;
-    if (secret !== undefined) known.set(secretOwner(target), secret);
+  for (const { owner, secret } of before === null ? [] : secretPlaces(before.settings)) {
+    if (secret !== undefined) known.set(owner, secret);
   }
-  return changeSecrets(settings, (target) => target.s3.secret_access_key ?? known.get(secretOwner(target)));
+  return changeSecrets(settings, ({ owner, secret }) => secret ?? known.get(owner));
 }
 
 function requireChangeable(before: Exporter, settings: ExporterSettings, source: Exporter["source"]): void {

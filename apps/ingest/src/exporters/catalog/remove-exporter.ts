@@ -64,9 +64,9 @@ export async function removeTenantPlace(deps: RemoveExporter, name: string, tena
   const hasPlace = Object.hasOwn(places, tenantId);
   const isParked = (await deps.parked.sizes(group)).some((one) => one.tenantId === tenantId);
   if (!hasPlace && !isParked) throw new DomainError("not_found");
-  if (hasPlace && settings.kind === "warehouse") {
-    const { [tenantId]: _, ...others } = places;
-    const changed = { ...settings, tenants: others };
+  const changed = structuredClone(settings);
+  if (hasPlace && "tenants" in changed) {
+    delete changed.tenants?.[tenantId];
     await deps.exporters.put({ ...exporter, settings: changed, updatedAt: new Date().toISOString() });
   }
   await deps.parked.drop(group, tenantId);

@@ -6,7 +6,9 @@ export type ExporterMetrics = ReturnType<typeof exporterMetrics>;
 export function exporterMetrics(metrics: Metrics) {
   return {
     files: metrics.counter("payflow_ingest_export_files_total", "Files stored.", ["exporter"]),
-    rows: metrics.counter("payflow_ingest_export_rows_total", "Rows of the files stored.", ["exporter"]),
+    rows: metrics.counter("payflow_ingest_export_rows_total", "Rows stored in files or in Kafka.", [
+      "exporter",
+    ]),
     bytes: metrics.counter("payflow_ingest_export_file_bytes_total", "Bytes of the files stored.", [
       "exporter",
     ]),

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
+import type { HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
 import { startGroup } from "@payflow/service-kit/streams/group.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
@@ -10,6 +11,8 @@ import type { GroupRegistry } from "../../streams/registry.ts";
 import type { ExporterCatalog } from "../catalog/catalog.ts";
 import { type Exporter, exporterOf, groupOf, type Place } from "../exporter.ts";
 import { maxRows } from "../exporter-settings.ts";
+import { kafkaConsumer } from "../kafka/kafka-consumer.ts";
+import { connectKafkaTarget } from "../kafka/kafka-target.ts";
 import { createFolderTarget } from "../warehouse/targets/folder-target.ts";
 import { createS3Target } from "../warehouse/targets/s3-target.ts";
 import { warehouseConsumer } from "../warehouse/warehouse-consumer.ts";
@@ -103,6 +106,7 @@ async function start(deps: RunExporters, counted: ExporterMetrics, exporter: Exp
   const { name, settings } = exporter;
   const redis = deps.connect(`exporter-${name}`);
   const logger = deps.logger.child({ exporter: name });
+  const consumer = consumerOf(deps, counted, exporter, logger);
   const group = await startGroup({
     redis,
     keys: deps.keys,
@@ -113,28 +117,47 @@ async function start(deps: RunExporters, counted: ExporterMetrics, exporter: Exp
     maxPending,
     logger,
     metrics: deps.metrics,
-    open: consumerOf(deps, counted, exporter, logger),
+    open: consumer.open,
   });
   logger.info({ kind: settings.kind }, "an exporter runs");
   return {
     settings,
     async stop() {
       await group.stop();
+      await consumer.close?.();
       redis.disconnect();
       logger.info("an exporter has stopped");
     },
   };
 }
 
-function consumerOf(deps: RunExporters, counted: ExporterMetrics, exporter: Exporter, logger: Logger) {
+interface Consumer {
+  readonly open: (partition: HeldPartition) => PartitionConsumer;
+  readonly close?: () => Promise<void>;
+}
+
+function consumerOf(
+  deps: RunExporters,
+  counted: ExporterMetrics,
+  exporter: Exporter,
+  logger: Logger,
+): Consumer {
   const { name, settings } = exporter;
   const note = troubleNotes({ name, catalog: deps.catalog, logger });
   const onTrouble = (error: unknown, tenantId?: string) => {
     if (error !== null) counted.troubles.inc({ exporter: name });
     note(error, tenantId);
   };
-  if (settings.kind === "webhook") return webhookConsumer({ notifier: deps.notifier, onTrouble });
-  return warehouseConsumer({
+  if (settings.kind === "webhook") {
+    return { open: webhookConsumer({ notifier: deps.notifier, onTrouble }) };
+  }
+  const onRows = (rows: number) => counted.rows.inc({ exporter: name }, rows);
+  if (settings.kind === "kafka") {
+    const target = connectKafkaTarget(settings.settings, name, logger);
+    const open = kafkaConsumer({ settings, target, onTrouble, onStored: onRows });
+    return { open, close: () => target.close() };
+  }
+  const open = warehouseConsumer({
     name,
     settings,
     keys: deps.keys,
@@ -143,10 +166,11 @@ function consumerOf(deps: RunExporters, counted: ExporterMetrics, exporter: Expo
     onTrouble,
     onStored: (files, rows, bytes) => {
       counted.files.inc({ exporter: name }, files);
-      counted.rows.inc({ exporter: name }, rows);
+      onRows(rows);
       counted.bytes.inc({ exporter: name }, bytes);
     },
   });
+  return { open };
 }
 
 function targetOf({ settings }: RunExporters, { target }: Place) {

@@ -1,12 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import {
-  Admin,
-  AuthenticationError,
-  type BaseOptions,
-  Producer,
-  type SASLOptions,
-} from "@platformatic/kafka";
+import { Admin, AuthenticationError, type BaseOptions, Producer } from "@platformatic/kafka";
 import { ConfigError } from "../../process/config.ts";
 
 /** Where Kafka is and how to come in; the settings of the same names. */
@@ -31,29 +25,49 @@ const saslNames = {
   plain: "PLAIN",
 } as const;
 
-/** What every connection to Kafka has in common. Throws `ConfigError` with every problem named. */
-export function clientOptions(address: KafkaAddress, service: string): BaseOptions {
-  const problems: string[] = [];
-  const brokers = (address.KAFKA_BROKERS ?? "").split(",").map((broker) => broker.trim());
-  if (brokers.includes("")) problems.push("KAFKA_BROKERS is missing: host:port of each broker, by comma");
-  const tls = tlsOptions(address, problems);
-  const sasl = saslOptions(address, problems);
-  if (problems.length > 0) throw new ConfigError(problems);
+/** Where Kafka is, with what the files hold. */
+export interface KafkaConnection {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  /** Shown by the brokers. */
+  readonly name: string;
+  /** Texts in PEM form; null for no TLS. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null;
+  readonly login: {
+    readonly mechanism: keyof typeof saslNames;
+    readonly username: string;
+    readonly password: string;
+  } | null;
+}
+
+/** What every connection to Kafka has in common. */
+export function connectionOptions({ brokers, name, tls, login }: KafkaConnection): BaseOptions {
   return {
-    clientId: `payflow-${service}`,
-    bootstrapBrokers: brokers,
+    clientId: name,
+    bootstrapBrokers: [...brokers],
     connectTimeout: connectMs,
     // What is sent again is sent by whoever asked for it, who knows what else has changed.
     retries: 0,
     // The name that a proxy in front of several brokers goes by; an address is no name.
     ...(tls === null ? {} : { tls, tlsServerName: !brokers.some(isAddress) }),
-    ...(sasl === null ? {} : { sasl }),
+    ...(login === null ? {} : { sasl: { ...login, mechanism: saslNames[login.mechanism] } }),
   };
+}
+
+/** The same from a service's settings. Throws `ConfigError` with every problem named. */
+export function clientOptions(address: KafkaAddress, service: string): BaseOptions {
+  const problems: string[] = [];
+  const brokers = (address.KAFKA_BROKERS ?? "").split(",").map((broker) => broker.trim());
+  if (brokers.includes("")) problems.push("KAFKA_BROKERS is missing: host:port of each broker, by comma");
+  const tls = readTls(address, problems);
+  const login = readLogin(address, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return connectionOptions({ brokers, name: `payflow-${service}`, tls, login });
 }
 
 const isAddress = (broker: string) => isIP(broker.slice(0, broker.lastIndexOf(":"))) !== 0;
 
-function tlsOptions(address: KafkaAddress, problems: string[]) {
+function readTls(address: KafkaAddress, problems: string[]): KafkaConnection["tls"] {
   const files = {
     ca: ["KAFKA_TLS_CA_FILE", address.KAFKA_TLS_CA_FILE],
     cert: ["KAFKA_TLS_CERT_FILE", address.KAFKA_TLS_CERT_FILE],
@@ -75,7 +89,7 @@ function tlsOptions(address: KafkaAddress, problems: string[]) {
   return address.KAFKA_TLS || Object.keys(tls).length > 0 ? tls : null;
 }
 
-function saslOptions(address: KafkaAddress, problems: string[]): SASLOptions | null {
+function readLogin(address: KafkaAddress, problems: string[]): KafkaConnection["login"] {
   const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = address;
   const mechanism = address.KAFKA_SASL_MECHANISM;
   if (mechanism === undefined) {
@@ -85,7 +99,7 @@ function saslOptions(address: KafkaAddress, problems: string[]): SASLOptions | n
   }
   if (username === undefined) problems.push(`KAFKA_SASL_USERNAME is missing: ${mechanism} needs it`);
   if (password === undefined) problems.push(`KAFKA_SASL_PASSWORD is missing: ${mechanism} needs it`);
-  return { mechanism: saslNames[mechanism], username: username ?? "", password: password ?? "" };
+  return { mechanism, username: username ?? "", password: password ?? "" };
 }
 
 /**

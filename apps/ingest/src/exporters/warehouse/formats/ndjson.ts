@@ -1,5 +1,4 @@
-import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
-import { type ExportRow, streamIdOf } from "../../row.ts";
+import { rowText } from "../../row.ts";
 import type { FileEncoder } from "./encoder.ts";
 
 /** Characters of a frame before compression. One takes less than a millisecond of the event loop. */
@@ -21,7 +20,7 @@ export function createNdjsonEncoder(): FileEncoder {
   };
   return {
     add(row) {
-      const line = lineOf(row);
+      const line = `${rowText(row)}\n`;
       lines.push(line);
       characters += line.length;
       if (characters >= frameCharacters) compress();
@@ -31,19 +30,4 @@ export function createNdjsonEncoder(): FileEncoder {
       return frames;
     },
   };
-}
-
-/** What the entry says of the event, then the event's own fields as they are stored. */
-function lineOf({ entry, event }: ExportRow): string {
-  const head = JSON.stringify({
-    stream_id: streamIdOf(entry),
-    tenant_id: entry.tenantId,
-    mode: entry.mode,
-    sequence: entry.sequence,
-    received_at: new Date(entryTimeMs(entry.id)).toISOString(),
-  });
-  // The stored text is such a body as a rule; a line must have no second one in it.
-  const isLine = entry.event.startsWith('{"') && !entry.event.includes("\n");
-  const body = isLine ? entry.event : JSON.stringify(event);
-  return body === "{}" ? `${head}\n` : `${head.slice(0, -1)},${body.slice(1)}\n`;
 }
