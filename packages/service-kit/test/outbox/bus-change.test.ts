@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { connect, createServer, type Server } from "node:net";
+import path from "node:path";
 import { testKeys } from "@payflow/testkit/bus/events.ts";
 import { skippedEvents } from "@payflow/testkit/bus/order.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
@@ -103,3 +105,38 @@ test("a killed change is taken back, but finished where one database records the
   await both.close();
   await other.end();
 });
+
+test("a process that starts without its database compares its bus once the database is there, and ends", async () => {
+  const url = new URL(fixture.databaseUrl);
+  const door = doorTo(Number(url.port));
+  const port = await listen(door, 0);
+  await new Promise((resolve) => door.close(resolve));
+  url.port = `${port}`;
+  const child = Bun.spawn([process.execPath, path.join(import.meta.dir, "held-process.ts"), url.href], {
+    stdout: "pipe",
+    stderr: "inherit",
+    stdin: "ignore",
+  });
+  const { value } = await child.stdout.getReader().read();
+  expect(new TextDecoder().decode(value)).toBe("started\n");
+  expect(child.exitCode).toBeNull();
+  await listen(door, port);
+  await child.exited;
+  expect(child.signalCode).toBe("SIGTERM");
+  door.close();
+});
+
+/** Lets connections through to PostgreSQL, from when it listens. */
+function doorTo(port: number) {
+  return createServer((socket) => {
+    const other = connect(port, "127.0.0.1");
+    for (const side of [socket, other]) side.on("error", () => {});
+    socket.pipe(other).pipe(socket);
+  });
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const address = server.address();
+  return typeof address === "object" ? (address?.port ?? 0) : 0;
+}
