@@ -172,3 +172,16 @@ test("a change that was killed half way is taken back at the next start, or fini
   expect(await recorded()).toEqual(onAll("redis"));
   await booked(await payments(3));
 });
+
+test("an installation that is ended in the middle of a change ends, and goes on over the old bus", async () => {
+  await one.installation.stopApp("ledger");
+  const unread = await payments(3);
+  await eventually(async () => (await truth.payment`select 1 from outbox`).length === 0);
+  const change = changeTo("kafka");
+  await eventually(async () => (await recorded()).includes("redis to kafka"), { timeoutMs: 60_000 });
+  await one.stop();
+  await change;
+  await start("redis");
+  expect(await recorded()).toEqual(onAll("redis"));
+  await booked([...unread, ...(await payments(3))]);
+});
