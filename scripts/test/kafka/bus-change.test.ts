@@ -41,14 +41,14 @@ beforeAll(async () => {
   truth = new Truth(one);
   tenant = await registerTenant(one);
   await raiseLimits(one, tenant);
-});
+}, 120_000);
 
 afterAll(async () => {
   await truth?.close();
   await one?.stop();
   releasePortBase(portBase);
   rmSync(folder, { recursive: true, force: true });
-});
+}, 90_000);
 
 /** As `./payflow up --bus` asks for it; answers why it was refused, or null. */
 async function changeTo(bus: Bus): Promise<string | null> {

@@ -16,7 +16,7 @@ const state = path.join(folder, "state");
 afterAll(async () => {
   await payflow({}, "down", "--state", state);
   rmSync(folder, { recursive: true, force: true });
-});
+}, 90_000);
 
 async function payflow(
   env: Record<string, string>,
