@@ -5,7 +5,7 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { promises, type ScenarioName } from "../../loadtest/run/promises.ts";
 import { markdownOf } from "../../loadtest/run/report.ts";
-import { k6Binary, pinnedVersion } from "../loadtest/k6-binary.ts";
+import { isK6Built, k6Binary, pinnedVersion } from "../loadtest/k6-binary.ts";
 import { runScenario } from "../loadtest/run-scenario.ts";
 import { scenarioNamed, scenarioNames, scenarios } from "../loadtest/scenarios.ts";
 import { ownTarget, runningTarget, type Target } from "../loadtest/target.ts";
@@ -50,7 +50,8 @@ export function loadtestCommand(): Command {
 }
 
 async function runAll(names: readonly ScenarioName[], flags: LoadtestFlags): Promise<boolean> {
-  console.error(`  k6 ${pinnedVersion()}; the first time it is built, which takes some minutes`);
+  if (!isK6Built())
+    console.error(`  building k6 ${pinnedVersion()}, which takes some minutes the first time`);
   await k6Binary();
   return withTarget(flags, async (target) => {
     let isPassed = true;
@@ -66,7 +67,8 @@ async function runOne(name: ScenarioName, target: Target, flags: LoadtestFlags):
   console.error(`  ${name}: ${amount.rate}/s for ${amount.seconds} s`);
   const report = await runScenario({ name, target, amount, folder });
   console.log(markdownOf(report));
-  console.log(`Results: ${path.relative(process.cwd(), folder) || "."}/results.json, summary.md, k6.log\n`);
+  const near = path.relative(process.cwd(), folder);
+  console.log(`Results: ${near.startsWith("..") ? folder : near}/results.json, summary.md, k6.log\n`);
   return report.isPassed;
 }
 

@@ -16,9 +16,17 @@ const buildFlags = ["-gcflags=all=-dwarf=false", "-ldflags=-s -w"];
  * cache. `environment` is added to the build's own. Throws with what to install where there is no Go.
  */
 export async function k6Binary(environment: Readonly<Record<string, string>> = {}): Promise<string> {
-  const binary = path.join(cacheFolder(), `k6-${pinnedVersion()}-${contentHash()}`, "k6");
-  if (!existsSync(binary)) await build(binary, environment);
-  return binary;
+  if (!isK6Built()) await build(binaryPath(), environment);
+  return binaryPath();
+}
+
+/** Whether k6 is in the cache, so that nothing has to be built. */
+export function isK6Built(): boolean {
+  return existsSync(binaryPath());
+}
+
+function binaryPath(): string {
+  return path.join(cacheFolder(), `k6-${pinnedVersion()}-${contentHash()}`, "k6");
 }
 
 /** The version of k6 that is pinned, without its `v`. */

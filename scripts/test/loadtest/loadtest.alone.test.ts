@@ -16,6 +16,7 @@ import { ownTarget } from "../../loadtest/target.ts";
 import { startDelayingProxy } from "./delaying-proxy.ts";
 import { plantDoubleBooking } from "./double-booking.ts";
 
+const isThorough = process.env.PAYFLOW_THOROUGH !== undefined;
 let installation: RunningInstallation;
 const results = mkdtempSync(path.join(tmpdir(), "payflow-loadtest-"));
 
@@ -30,13 +31,14 @@ afterAll(async () => {
   rmSync(results, { recursive: true, force: true });
 }, 60_000);
 
-/** Runs the short version; what did not hold stands first when an assertion fails. */
+/** Runs a scenario's short version, with results in a folder of this name. */
 async function short(name: ScenarioName, as: string, urls: Record<string, string> = {}): Promise<Report> {
   const folder = path.join(results, as);
-  const target = ownTarget(installation);
-  return runScenario({ name, target, amount: scenarios[name].short, folder, urls });
+  const amount = { ...scenarios[name].short, ...(isThorough ? { seconds: 20 } : {}) };
+  return runScenario({ name, target: ownTarget(installation), amount, folder, urls });
 }
 
+/** What did not hold, in words. */
 function brokenIn(report: Report): string[] {
   return [
     ...report.checks.filter(({ fails }) => fails > 0).map(({ name }) => name),
@@ -73,13 +75,9 @@ test("50 ms of sleep on the way of a payment make the load test fail, on its tim
   const proxy = startDelayingProxy(installation.url("payment"), 50);
   try {
     const report = await short("payments", "slow", { payment: proxy.url });
-    const broken = brokenIn(report);
-    const times = report.figures.filter(({ name }) => name.startsWith("times_no_op"));
-    expect({ broken, times }).toEqual({
-      broken: broken.filter((one) => one.startsWith("times_no_op")),
-      times,
-    });
-    expect(broken).not.toEqual([]);
+    const [first, ...others] = brokenIn(report);
+    expect(first).toStartWith("times_no_op: ");
+    expect(others.filter((one) => !one.startsWith("times_no_op: "))).toEqual([]);
     expect(report.isPassed).toBe(false);
   } finally {
     proxy.stop();
