@@ -4,6 +4,7 @@ import { repeatedName } from "./bodies/split-body.ts";
 import { toAcceptedEvent } from "./canonical.ts";
 import { type Carried, fromBinary, fromStructured } from "./cloud-event.ts";
 import { type AcceptedEvent, eventProblems, instantOf, isEvent, timeProblem } from "./event.ts";
+import { readUsualEvent } from "./usual-event.ts";
 
 /** An event that is not taken. */
 export interface InvalidEvent {
@@ -28,6 +29,10 @@ export const maxEventLength = 64 * 1024;
 export function readEvent(reading: Reading, text: string): AcceptedEvent | InvalidEvent | null {
   if (text.length > maxEventLength) {
     return invalid(null, "", `Expected at most ${maxEventLength} characters`);
+  }
+  if (!isCarried(reading)) {
+    const event = readUsualEvent(reading.tenant, text, reading.nowMs);
+    if (event !== null) return event;
   }
   let value: unknown;
   try {

@@ -46,11 +46,10 @@ const appendSha = createHash("sha1").update(appendScript).digest("hex");
 export const usualSliceMs = 8 * 3_600_000;
 const maxFlushesInFlight = 4;
 /**
- * While requests follow one another, a flush waits this long after the one before it, or until so many events
- * wait: a call of the script and the disk's sync have a cost of their own, whatever they carry.
+ * While a flush is under way, the next one goes out once so many events wait, or the first has ended: a call
+ * of the script and the disk's sync have a cost of their own, whatever they carry.
  */
-const gatherMs = 1;
-const gatherEvents = 128;
+const gatherEvents = 16;
 /** Events of one flush at most: Redis does nothing else for some milliseconds. */
 const maxFlushEvents = 500;
 /** Events of one body and partition in one flush: others get their turn between. */
@@ -59,19 +58,17 @@ const maxChunkEvents = 250;
 const maxOpenEvents = 50_000;
 
 /**
- * Stores events in the streams, those of many requests together: what arrives in one turn of the event loop
- * goes to each server in one write, and a promise is kept only once Redis has answered.
+ * Stores events in the streams, those of many requests together: what arrives while a flush is under way goes
+ * to each server in one call, and a promise is kept only once Redis has answered.
  */
 export class StreamWriter {
   readonly #options: WriterOptions;
   readonly #metrics: WriterMetrics;
   readonly #queue: Chunk[] = [];
-  readonly #flushes = new Set<Promise<void>>();
+  #flushesInFlight = 0;
   #openEvents = 0;
   #queuedEvents = 0;
   #isScheduled = false;
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #lastSentAt = 0;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -143,31 +140,34 @@ export class StreamWriter {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#queue.length === 0 || this.#flushes.size >= maxFlushesInFlight) return;
-    const restMs = this.#lastSentAt + gatherMs - performance.now();
-    if (restMs > 0 && this.#queuedEvents < gatherEvents) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = null;
-        this.#schedule();
-      }, restMs);
-      return;
-    }
+    if (this.#isScheduled || !this.#isDue()) return;
     // Once this turn of the event loop has read what is there.
     this.#isScheduled = true;
-    setImmediate(() => this.#send());
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#send();
+    });
+  }
+
+  #isDue(): boolean {
+    if (this.#queue.length === 0 || this.#flushesInFlight >= maxFlushesInFlight) return false;
+    return this.#flushesInFlight === 0 || this.#queuedEvents >= gatherEvents;
   }
 
   #send(): void {
-    this.#isScheduled = false;
-    this.#lastSentAt = performance.now();
-    while (this.#flushes.size < maxFlushesInFlight && this.#queue.length > 0) {
+    while (this.#isDue()) {
       const calls = this.#takeCalls();
       if (calls.length === 0) continue;
-      const flush = Promise.all(calls.map(({ node, call }) => this.#run(node, call))).then(() => {
-        this.#flushes.delete(flush);
-        this.#schedule();
-      });
-      this.#flushes.add(flush);
+      this.#flushesInFlight += 1;
+      let open = calls.length;
+      const onAnswer = () => {
+        open -= 1;
+        if (open > 0) return;
+        this.#flushesInFlight -= 1;
+        // Before the answer is read: Redis works on the next flush meanwhile.
+        this.#send();
+      };
+      for (const { node, call } of calls) void this.#run(node, call, onAnswer);
     }
     this.#metrics.openEvents.set(this.#openEvents);
   }
@@ -198,7 +198,7 @@ export class StreamWriter {
     return [...calls.values()];
   }
 
-  async #run(node: Redis, call: AppendCall): Promise<void> {
+  async #run(node: Redis, call: AppendCall, onAnswer: () => void): Promise<void> {
     const { link, keys, sliceMs = usualSliceMs } = this.#options;
     const { fingerprintKey } = link;
     const startedAt = performance.now();
@@ -220,6 +220,7 @@ export class StreamWriter {
         chunk.body.fail(link.unavailable(error));
       },
     };
+    let answers: string[] | Error;
     try {
       const command = call.command({
         sha: appendSha,
@@ -229,12 +230,15 @@ export class StreamWriter {
         streamOf: (partition) => keys.events(partition),
       });
       // The script answers one text for each partition.
-      call.read((await node.sendCommand(command)) as string[], reader);
+      answers = (await node.sendCommand(command)) as string[];
     } catch (error) {
       // Whatever it was, a server that is as it was found takes calls; so it is looked at anew.
       link.recheck();
-      call.fail(error instanceof Error ? error : new Error(String(error)), reader);
+      answers = error instanceof Error ? error : new Error(String(error));
     }
+    onAnswer();
+    if (answers instanceof Error) call.fail(answers, reader);
+    else call.read(answers, reader);
     this.#observe(call, startedAt, counts);
     for (const chunk of call.chunks()) {
       const items = unknown.get(chunk);

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Series } from "../telemetry/timings.ts";
 import { traceId } from "../telemetry/traceparent.ts";
 import { type AccessOptions, type Authenticator, accessControl, type RateLimiter } from "./access.ts";
 import { defaultBodyLimit } from "./body.ts";
@@ -111,16 +112,21 @@ export function reportRefusal(
 
 /** Counts and times answered requests, and ends their spans. */
 export function requestMetrics(metrics: Metrics) {
-  const seconds = metrics.histogram("payflow_http_request_seconds", "Time to answer a request.", [
-    "method",
-    "route",
-    "status",
-  ]);
+  const timings = metrics.timings("payflow_http_request_seconds", "Time to answer a request.");
+  const byRoute = new Map<string, Map<number, Series>>();
+  const seriesOf = (method: string, route: string, status: number) => {
+    const place = `${method} ${route}`;
+    const byStatus = byRoute.get(place) ?? new Map<number, Series>();
+    const known = byStatus.get(status);
+    if (known !== undefined) return known;
+    const series = timings.series({ method, route, status });
+    byRoute.set(place, byStatus.set(status, series));
+    return series;
+  };
   return (request: Request, path: string | undefined, status: number) => {
     const facts = requestFacts(request);
-    const { method } = request;
     const route = path === undefined || path === "" ? "none" : path;
-    seconds.observe({ method, route, status }, (performance.now() - facts.startedAt) / 1_000);
+    seriesOf(request.method, route, status).observe((performance.now() - facts.startedAt) / 1_000);
     facts.endSpan(route, status);
   };
 }

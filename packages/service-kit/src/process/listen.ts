@@ -41,6 +41,7 @@ export function listen(
   now = () => performance.now(),
 ): Listener {
   app.compile();
+  const inTime = answerInTime(answerLimitMs);
   let nextChoiceMs = now() + choiceEveryMs;
   const server = Bun.serve({
     hostname: at.host,
@@ -50,7 +51,7 @@ export function listen(
     // The kit answers 413 with a problem; this bound only stops what would not even be read.
     maxRequestBodySize: 64 * 1024 * 1024,
     fetch: (request) => {
-      const answer = inTime(request, at.door?.(request) ?? app.fetch(request), answerLimitMs);
+      const answer = inTime(request, at.door?.(request) ?? app.fetch(request));
       if (!at.isInternal || now() < nextChoiceMs) return answer;
       nextChoiceMs = now() + choiceEveryMs;
       return endConnection(answer);
@@ -59,20 +60,51 @@ export function listen(
   return { port: server.port ?? at.port, stop: () => server.stop(false) };
 }
 
-/** The answer, or 503 `unavailable` when it is late; what was begun then goes on unheard. */
-export function inTime(
-  request: Request,
-  answer: Response | Promise<Response>,
-  limitMs: number,
-): Response | Promise<Response> {
-  if (answer instanceof Response) return answer;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const { requestId, headers } = requestFacts(request);
-      resolve(problemResponse(unavailable("A store of the platform"), requestId, headers));
-    }, limitMs);
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+interface Waiting {
+  readonly request: Request;
+  readonly dueMs: number;
+  readonly resolve: (answer: Response) => void;
+}
+
+/**
+ * Makes what passes an answer on, or 503 `unavailable` when it is late; what was begun then goes on unheard.
+ * All wait equally long, so that the oldest is due first, and one timer serves all.
+ */
+export function answerInTime(limitMs: number) {
+  const waiting = new Set<Waiting>();
+  let isTimed = false;
+  const wait = (ms: number) => {
+    isTimed = true;
+    setTimeout(sweep, ms).unref();
+  };
+  const sweep = () => {
+    isTimed = false;
+    const nowMs = performance.now();
+    for (const one of waiting) {
+      if (one.dueMs > nowMs) return wait(one.dueMs - nowMs);
+      waiting.delete(one);
+      const { requestId, headers } = requestFacts(one.request);
+      one.resolve(problemResponse(unavailable("A store of the platform"), requestId, headers));
+    }
+  };
+  return (request: Request, answer: Response | Promise<Response>): Response | Promise<Response> => {
+    if (answer instanceof Response) return answer;
+    return new Promise((resolve, reject) => {
+      const one = { request, dueMs: performance.now() + limitMs, resolve };
+      waiting.add(one);
+      if (!isTimed) wait(limitMs);
+      answer.then(
+        (response) => {
+          waiting.delete(one);
+          resolve(response);
+        },
+        (error: unknown) => {
+          waiting.delete(one);
+          reject(error);
+        },
+      );
+    });
+  };
 }
 
 async function endConnection(answer: Response | Promise<Response>): Promise<Response> {

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Timings } from "./timings.ts";
 
 /** Buckets in seconds for latencies from half a millisecond to a minute. */
 export const latencySeconds = [
@@ -62,6 +63,12 @@ export class Metrics {
       buckets: [...buckets],
       registers: [this.registry],
     });
+  }
+
+  /** Latencies in seconds of what happens with every request, shared by name. */
+  timings(name: string, help: string): Timings {
+    const known: unknown = this.registry.getSingleMetric(name);
+    return known instanceof Timings ? known : new Timings(this.registry, name, help, latencySeconds);
   }
 
   /** The text format of Prometheus. */

@@ -1,21 +1,14 @@
-import type { AcceptedEvent } from "../../events/event.ts";
 import type { AppendResult } from "../writer.ts";
 import type { Chunk, Item } from "./chunk.ts";
 import { writeFingerprint } from "./fingerprint.ts";
 import { MessagePackWriter } from "./message-pack.ts";
 import { PackedCommand } from "./packed-command.ts";
 
-interface Merchant {
-  readonly event: AcceptedEvent;
-  isAdmitted: boolean;
-  isPlatform: boolean;
-  readonly chunks: Chunk[];
-  readonly items: Item[];
-}
-
-interface Partition {
-  readonly chunks: Chunk[];
-  readonly merchants: Map<string, Merchant>;
+/** Events of one chunk and one merchant that follow one another: those of its items from `from` to `end`. */
+interface Run {
+  readonly chunk: Chunk;
+  readonly from: number;
+  readonly end: number;
 }
 
 /** What became of an event in a call; `unknown_merchant` asks for the merchant's admission. */
@@ -46,7 +39,7 @@ const packed = new MessagePackWriter();
 
 /** The chunks that one call of the append script stores. */
 export class AppendCall {
-  readonly #partitions = new Map<number, Partition>();
+  readonly #chunks = new Map<number, Chunk[]>();
   #eventCount = 0;
 
   get eventCount(): number {
@@ -55,67 +48,40 @@ export class AppendCall {
 
   /** The chunks, partition by partition. */
   *chunks(): Iterable<Chunk> {
-    for (const partition of this.#partitions.values()) yield* partition.chunks;
+    for (const chunks of this.#chunks.values()) yield* chunks;
   }
 
   add(chunk: Chunk): void {
-    let partition = this.#partitions.get(chunk.partition);
-    if (partition === undefined) {
-      partition = { chunks: [], merchants: new Map() };
-      this.#partitions.set(chunk.partition, partition);
-    }
-    partition.chunks.push(chunk);
+    const known = this.#chunks.get(chunk.partition);
+    if (known === undefined) this.#chunks.set(chunk.partition, [chunk]);
+    else known.push(chunk);
     this.#eventCount += chunk.items.length;
-    for (const item of chunk.items) {
-      const merchant = partition.merchants.get(item.merchantKey);
-      if (merchant === undefined) {
-        const { isAdmitted, isPlatform } = chunk;
-        const started = { event: item.event, isAdmitted, isPlatform, chunks: [chunk], items: [item] };
-        partition.merchants.set(item.merchantKey, started);
-      } else {
-        merchant.isAdmitted ||= chunk.isAdmitted;
-        merchant.isPlatform &&= chunk.isPlatform;
-        merchant.chunks.push(chunk);
-        merchant.items.push(item);
-      }
-    }
   }
 
   /** The call, ready to be sent. */
   command({ sha, sliceMs, isCluster, fingerprintKey, streamOf }: CallOptions): PackedCommand {
     const texts: string[] = [];
+    const streams: string[] = [];
     packed.clear();
-    packed.list(this.#partitions.size + 2);
+    packed.list(this.#chunks.size + 2);
     packed.integer(sliceMs);
     packed.integer(isCluster ? 1 : 0);
-    for (const { merchants } of this.#partitions.values()) {
-      packed.list(merchants.size);
-      for (const { event, isAdmitted, isPlatform, items } of merchants.values()) {
-        packed.list(4 + 3 * items.length);
-        packed.text(event.tenantId);
-        packed.text(event.mode);
-        packed.text(event.merchant);
-        packed.integer(isPlatform ? 2 : isAdmitted ? 1 : 0);
-        for (const item of items) {
-          const id = packed.raw(8);
-          writeFingerprint(fingerprintKey, item.event, id.bytes, id.at);
-          const body = packed.raw(4);
-          body.bytes.writeUInt32BE(item.event.bodyHash, body.at);
-          packed.text(item.event.eventId);
-          texts.push(item.event.json);
-        }
-      }
+    for (const [partition, chunks] of this.#chunks) {
+      streams.push(streamOf(partition));
+      const runs = runsOf(chunks);
+      packed.list(runs.reduce((sum, { from, end }) => sum + 5 + 4 * (end - from), 0));
+      for (const run of runs) packRun(run, fingerprintKey, texts);
     }
-    return PackedCommand.evalsha(sha, [...this.#partitions.keys()].map(streamOf), packed.written, texts);
+    return PackedCommand.evalsha(sha, streams, packed.written, texts);
   }
 
   /** Reads the script's answer: what became of each event. */
   read(answers: readonly string[], reader: CallReader): void {
     let index = 0;
-    for (const [number, { chunks, merchants }] of this.#partitions) {
+    for (const [partition, chunks] of this.#chunks) {
       const answer = answers[index] ?? "!no answer";
       index += 1;
-      if (!answer.startsWith("!")) readPartition(number, merchants.values(), answer, reader);
+      if (!answer.startsWith("!")) readPartition(partition, runsOf(chunks), answer, reader);
       else for (const chunk of chunks) reader.failure(chunk, new Error(answer.slice(1)));
     }
   }
@@ -126,26 +92,54 @@ export class AppendCall {
   }
 }
 
-function readPartition(
-  partition: number,
-  merchants: Iterable<Merchant>,
-  answer: string,
-  reader: CallReader,
-): void {
+function runsOf(chunks: readonly Chunk[]): Run[] {
+  const runs: Run[] = [];
+  for (const chunk of chunks) {
+    const { items } = chunk;
+    let from = 0;
+    for (let end = 1; end <= items.length; end += 1) {
+      if (end < items.length && items[end]?.merchantKey === items[from]?.merchantKey) continue;
+      runs.push({ chunk, from, end });
+      from = end;
+    }
+  }
+  return runs;
+}
+
+function packRun({ chunk, from, end }: Run, fingerprintKey: string, texts: string[]): void {
+  for (let place = from; place < end; place += 1) {
+    // A run lies within its chunk's items.
+    const { event } = chunk.items[place] as Item;
+    if (place === from) {
+      packed.text(event.tenantId);
+      packed.text(event.mode);
+      packed.text(event.merchant);
+      packed.integer(chunk.isPlatform ? 2 : chunk.isAdmitted ? 1 : 0);
+      packed.integer(end - from);
+    }
+    const id = packed.raw(8);
+    writeFingerprint(fingerprintKey, event, id.bytes, id.at);
+    packed.integer(id.bytes.readUInt32BE(id.at));
+    const body = packed.raw(4);
+    body.bytes.writeUInt32BE(event.bodyHash, body.at);
+    packed.text(event.eventId);
+    texts.push(event.json);
+  }
+}
+
+function readPartition(partition: number, runs: readonly Run[], answer: string, reader: CallReader): void {
   const [first = "", letters = "", ...before] = answer.split(" ");
   const dash = first.indexOf("-");
   const prefix = `${partition}:${first.slice(0, dash + 1)}`;
   let number = Number(first.slice(dash + 1));
   let position = 0;
-  let merchantIndex = 0;
-  for (const { chunks, items } of merchants) {
-    let sequence = Number(before[merchantIndex]);
-    merchantIndex += 1;
-    for (const [index, item] of items.entries()) {
+  for (const [index, { chunk, from, end }] of runs.entries()) {
+    let sequence = Number(before[index]);
+    for (let place = from; place < end; place += 1) {
+      // A run lies within its chunk's items.
+      const item = chunk.items[place] as Item;
       const letter = letters === "-" ? "s" : letters[position];
       position += 1;
-      // Each item was added together with its chunk.
-      const chunk = chunks[index] as Chunk;
       if (letter === "s") {
         sequence += 1;
         reader.event(chunk, item, { kind: "stored", streamId: `${prefix}${number}`, sequence });

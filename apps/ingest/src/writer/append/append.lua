@@ -3,13 +3,13 @@
 -- their streams, in one step.
 --
 -- KEYS: streams of events. What else belongs to a partition is named like its stream, up to the last word.
--- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list of merchants, each
---   a list of tenant, mode, merchant, 1 where it counts as known in any case, or 2 where its events are the
---   platform's own and do not count against the tenant either, then for each of its events the fingerprint of
---   its id (8 bytes), that of its body (4 bytes), and its id.
+-- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list of runs, one after
+--   the other: tenant, mode, merchant, 1 where it counts as known in any case, or 2 where its events are the
+--   platform's own and do not count against the tenant either, how many events follow, and of each the
+--   fingerprint of its id (8 bytes), the same as a number, that of its body (4 bytes), and its id.
 -- ARGV[2] and so on: the events' texts, in the same order.
 -- Answer: for each key a text: id of the first stored entry (the others follow it by one), a letter for each
---   event where not all were stored, and for each merchant its last sequence number before; or "!" and an
+--   event where not all were stored, and for each run its merchant's last sequence number before; or "!" and an
 --   error. Letters: s stored, d repeated, c conflicting, m of a merchant that is not known.
 --
 -- This runs tens of thousands of times a second, and each call of Redis's has its cost: none is made that
@@ -74,14 +74,12 @@ local function grow(seen, tables)
 end
 
 -- Of the partition that is being stored: its stream and tables, the table that takes ids, the bucket that
--- took the last one, the first entry's id with its parts, and why nothing more can be stored.
-local stream, seen, tables, first, newest, buckets, bucket, entry, milliseconds, number, failure
+-- took the last one, the first entry's id, what asks for the following one, and why nothing more can be stored.
+local stream, seen, tables, first, newest, buckets, bucket, entry, following, failure
 
 -- What is known of an id: its body's fingerprint, or nothing, and then it is remembered. While a slot of a
 -- cluster moves, any key may be gone already: an error here is no error of the script.
-local function recall(id, body)
-  local a, b, c, d = string.byte(id, 1, 4)
-  local hash = a * 16777216 + b * 65536 + c * 256 + d
+local function recall(id, hash, body)
   for index = first, #tables - 1 do
     local one = tables[index]
     local known = try('HGET', format('%s:%d.%d.%d', seen, one[1], one[2], hash % one[3]), id)
@@ -99,33 +97,32 @@ local function recall(id, body)
   end
 end
 
-local function append(merchant, sequence, id, text)
-  local name = '*'
-  if entry then
-    if not milliseconds then
-      local left, right = string.match(entry, '^(%d+-)(%d+)$')
-      milliseconds, number = left, tonumber(right)
-    end
-    number = number + 1
-    name = format('%s%d', milliseconds, number)
-  end
+local function append(tenant, mode, merchant, sequence, id, text)
   local added = try(
-    'XADD', stream, name, 'tenant', merchant[1], 'mode', merchant[2], 'merchant', merchant[3],
+    'XADD', stream, following, 'tenant', tenant, 'mode', mode, 'merchant', merchant,
     'sequence', sequence, 'id', id, 'event', text
   )
   if type(added) == 'table' then
     failure = added.err
-  else
-    entry = entry or added
+  elseif not entry then
+    entry, following = added, string.match(added, '^%d+-') .. '*'
   end
 end
 
-local function store(base, merchants, at)
+-- Events that were stored, by tenant and mode.
+local counts = {}
+
+local function count(tenant, stored)
+  counts[tenant] = (counts[tenant] or 0) + stored
+end
+
+local function store(base, runs, at)
   local sequences, usage = base .. 'sequences', base .. 'usage:' .. month
-  local names = {}
-  for i = 1, #merchants do
-    local merchant = merchants[i]
-    names[i] = merchant[1] .. '/' .. merchant[2] .. '/' .. merchant[3]
+  local names, places, place = {}, {}, 1
+  while runs[place] do
+    local run = #names + 1
+    names[run], places[run] = runs[place] .. '/' .. runs[place + 1] .. '/' .. runs[place + 2], place
+    place = place + 5 + 4 * runs[place + 4]
   end
   local last = call('HMGET', sequences, unpack(names))
   -- While the slot moves this may be gone: found now, before anything was written.
@@ -136,30 +133,34 @@ local function store(base, merchants, at)
   local present = tables[first]
   while first > 1 and tables[first - 1][1] >= present[1] - kept do first = first - 1 end
   newest, buckets = format('%s:%d.%d.', seen, present[1], present[2]), present[3]
-  bucket, entry, milliseconds, failure = nil, nil, nil, nil
+  bucket, entry, following, failure = nil, nil, '*', nil
 
-  local answer, letters, isWhole, touched, counts = { '-', '-' }, {}, true, {}, nil
-  for i = 1, #merchants do
-    local merchant = merchants[i]
-    local before = last[i] or '0'
-    local sequence, latest = tonumber(before), before
-    local isKnown = last[i] or merchant[4] > 0
-    for j = 5, #merchant, 3 do
+  -- A merchant may have several runs: where the ones before have led.
+  local answer, letters, isWhole, latest, touched = { '-', '-' }, {}, true, {}, {}
+  for run = 1, #names do
+    local name = names[run]
+    local place = places[run]
+    local tenant, mode, merchant, kind = runs[place], runs[place + 1], runs[place + 2], runs[place + 3]
+    local before = latest[name] or last[run] or '0'
+    local sequence, reached = tonumber(before), before
+    local isKnown = before ~= '0' or kind > 0
+    local end_ = place + 4 + 4 * runs[place + 4]
+    for j = place + 5, end_, 4 do
       at = at + 1
       local letter = 'm'
       if isKnown and not failure then
-        local id, body = merchant[j], merchant[j + 1]
-        local known = recall(id, body)
+        local id, body = runs[j], runs[j + 2]
+        local known = recall(id, runs[j + 1], body)
         if known then
           letter = known == body and 'd' or 'c'
         elseif not failure then
-          local following = format('%d', sequence + 1)
-          append(merchant, following, merchant[j + 2], ARGV[at])
+          local text = format('%d', sequence + 1)
+          append(tenant, mode, merchant, text, runs[j + 3], ARGV[at])
           if failure then
             -- An id whose event is not stored must not be remembered: its repeat would be refused.
             call('HDEL', bucket, id)
           else
-            letter, sequence, latest = 's', sequence + 1, following
+            letter, sequence, reached = 's', sequence + 1, text
           end
         end
       end
@@ -167,22 +168,18 @@ local function store(base, merchants, at)
       isWhole = isWhole and letter == 's'
     end
     answer[#answer + 1] = before
-    if latest ~= before then
-      touched[#touched + 1] = names[i]
-      touched[#touched + 1] = latest
-      if not last[i] then call('HSETNX', sequences, 'about', about) end
-      local tenant = merchant[1] .. '/' .. merchant[2]
-      counts = counts or {}
-      counts[tenant] = (counts[tenant] or 0) + sequence - tonumber(before)
-      if merchant[4] == 2 then
-        local own = tenant .. '/platform'
-        counts[own] = (counts[own] or 0) + sequence - tonumber(before)
-      end
+    if reached ~= before then
+      latest[name] = reached
+      touched[#touched + 1] = name
+      touched[#touched + 1] = reached
+      if before == '0' then call('HSETNX', sequences, 'about', about) end
+      local stored = sequence - tonumber(before)
+      count(tenant .. '/' .. mode, stored)
+      if kind == 2 then count(tenant .. '/' .. mode .. '/platform', stored) end
     end
   end
-  if counts then
+  if touched[1] then
     call('HSET', sequences, unpack(touched))
-    for tenant, count in pairs(counts) do call('HINCRBY', usage, tenant, format('%d', count)) end
     if isLooking and call('HLEN', bucket) >= full then grow(seen, tables) end
   end
   if failure then return '!' .. failure end
@@ -193,10 +190,18 @@ end
 
 local answers, at = {}, 1
 for index = 1, #KEYS do
-  local merchants = input[index + 2]
+  local runs = input[index + 2]
   -- The last word is "events"; one partition's fault is not that of the others.
-  local isDone, answer = pcall(store, string.sub(KEYS[index], 1, -7), merchants, at)
+  local isDone, answer = pcall(store, string.sub(KEYS[index], 1, -7), runs, at)
   answers[index] = isDone and answer or '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
-  for i = 1, #merchants do at = at + (#merchants[i] - 4) / 3 end
+  local place = 1
+  while runs[place] do
+    at = at + runs[place + 4]
+    place = place + 5 + 4 * runs[place + 4]
+  end
+end
+-- What counts is the sum over all partitions: one is enough to write it to.
+for tenant, stored in pairs(counts) do
+  call('HINCRBY', string.sub(KEYS[1], 1, -7) .. 'usage:' .. month, tenant, format('%d', stored))
 end
 return answers

@@ -213,7 +213,7 @@ function countDemand(share: Share, now: number, count: number): void {
 }
 
 function advance(share: Share): number {
-  const expected = Math.max(share.demand, share.lastDemand) / 4;
+  const expected = Math.max(share.demand, share.lastDemand);
   const { requests_per_second: perSecond, burst } = share.rate;
   return Math.floor(Math.min(expected, perSecond / 20, burst / 20));
 }
