@@ -21,6 +21,18 @@ if now == 0 then
   now = time[1] * 1000000 + time[2]
 end
 
+-- Numbers given to Redis as they are would be written with 17 digits of a fraction's precision, which takes
+-- longer than most commands do; here all are whole. Times of a batch recur in every series.
+local texts = {}
+local function text(whole)
+  local known = texts[whole]
+  if not known then
+    known = string.format('%d', whole)
+    texts[whole] = known
+  end
+  return known
+end
+
 local function halves(total)
   local colon = string.find(total, ':', 1, true)
   return tonumber(string.sub(total, 1, colon - 1)), tonumber(string.sub(total, colon + 1))
@@ -53,24 +65,35 @@ local function add(series, what)
     series.high = series.high + math.floor(series.low / half)
     series.low = series.low % half
   elseif input.write then
-    redis.call('ZADD', series.key, 'GT', series.at, what)
+    redis.call('ZADD', series.key, 'GT', text(series.at), what)
   end
 end
 
--- The running total before the window, the same for the whole batch.
+-- The running total before the window, the same for the whole batch. Where there is none, as in a longer window
+-- then, it is that of the oldest entry.
 local function totalBefore(series, window)
   local known = series.seen[window] or (series.isNew and { 0, 0 })
   if known then return known end
-  local entry = redis.call('ZREVRANGEBYSCORE', series.key, series.at - window, '-inf', 'LIMIT', 0, 1)
-  if not entry[1] then entry = redis.call('ZRANGE', series.key, 0, 0) end
-  known = { 0, 0 }
-  if entry[1] then known = { halves(entry[1]) } end
+  local entry = {}
+  if window < (series.reaches or math.huge) then
+    entry = redis.call('ZREVRANGEBYSCORE', series.key, text(series.at - window), '-inf', 'LIMIT', 0, 1)
+  end
+  if entry[1] then
+    known = { halves(entry[1]) }
+  else
+    series.reaches = math.min(series.reaches or window, window)
+    if not series.oldest then
+      entry = redis.call('ZRANGE', series.key, 0, 0)
+      series.oldest = entry[1] and { halves(entry[1]) } or { 0, 0 }
+    end
+    known = series.oldest
+  end
   series.seen[window] = known
   return known
 end
 
 local function countSince(series, window)
-  return redis.call('ZCOUNT', series.key, string.format('(%.0f', series.at - window), '+inf')
+  return redis.call('ZCOUNT', series.key, '(' .. text(series.at - window), '+inf')
 end
 
 local function read(series, window)
@@ -81,7 +104,7 @@ local function read(series, window)
   if series.type == 2 then return countSince(series, window) end
   local known = series.seen[window]
   if not known then
-    known = countSince(series, window)
+    known = series.isEmpty and 0 or countSince(series, window)
     series.seen[window] = known
   end
   return known
@@ -91,7 +114,9 @@ end
 local function ratioWindow(failures, window)
   if failures.reach == nil then
     failures.reach = false
-    if redis.call('ZCARD', failures.key) >= cap then
+    local size = redis.call('ZCARD', failures.key)
+    failures.isEmpty = size == 0
+    if size >= cap then
       failures.reach = failures.at - tonumber(redis.call('ZRANGE', failures.key, 0, 0, 'WITHSCORES')[2]) + 1
     end
   end
@@ -103,12 +128,12 @@ local function readings(reads)
   for position = 1, #reads, 3 do
     local index, window, failed = reads[position], reads[position + 1], reads[position + 2]
     if failed == 0 then
-      values[#values + 1] = string.format('%.0f', read(open(index), window))
+      values[#values + 1] = string.format('%d', read(open(index), window))
     elseif index == 0 then
-      values[#values + 1] = string.format('%.0f', read(open(failed), window))
+      values[#values + 1] = string.format('%d', read(open(failed), window))
     else
       window = ratioWindow(open(failed), window)
-      values[#values + 1] = string.format('%.0f:%.0f', read(open(failed), window), read(open(index), window))
+      values[#values + 1] = string.format('%d:%d', read(open(failed), window), read(open(index), window))
     end
   end
   return table.concat(values, ' ')
@@ -157,11 +182,13 @@ end
 -- All of a batch's series may be due at once: some wait for the next batch, each a little above the cap.
 local thinnings = 2
 
+-- A handful of old entries costs less than to look for them each time.
+local handful = 8
+
 local function trim(series)
   local size = redis.call('ZCARD', series.key)
-  -- A handful of old entries costs less than to look for them each time.
-  if size <= 8 then return end
-  local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
+  if size <= handful then return end
+  local past = redis.call('ZCOUNT', series.key, '-inf', text(series.at - series.retention))
   if past > 1 then
     size = size - redis.call('ZREMRANGEBYRANK', series.key, 0, math.min(past - 1, leaving) - 1)
   end
@@ -173,17 +200,20 @@ end
 
 local function store(series)
   if series.type == 1 then
-    local total = string.format('%.0f:%.0f', series.high, series.low)
+    local total = string.format('%d:%d', series.high, series.low)
     if series.isNew then
-      redis.call('ZADD', series.key, series.at - 1, '0:0', series.at, total)
+      redis.call('ZADD', series.key, text(series.at - 1), '0:0', text(series.at), total)
     else
-      redis.call('ZADD', series.key, series.at, total)
+      redis.call('ZADD', series.key, text(series.at), total)
       trim(series)
     end
   else
-    local past = redis.call('ZCOUNT', series.key, '-inf', series.at - series.retention)
-    local excess = math.max(redis.call('ZCARD', series.key) - cap, math.min(past, leaving))
-    if excess > 0 then redis.call('ZREMRANGEBYRANK', series.key, 0, excess - 1) end
+    local size = redis.call('ZCARD', series.key)
+    if size > handful then
+      local past = redis.call('ZCOUNT', series.key, '-inf', text(series.at - series.retention))
+      local excess = math.max(size - cap, math.min(past, leaving))
+      if excess > 0 then redis.call('ZREMRANGEBYRANK', series.key, 0, excess - 1) end
+    end
   end
   redis.call('PEXPIRE', series.key, math.ceil(series.retention / 1000) + 1000)
 end
