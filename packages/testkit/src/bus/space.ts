@@ -44,7 +44,7 @@ export type BusTest = (promise: string, run: (space: BusSpace) => Promise<void>,
 
 /** `test` with a space of its own for each promise. */
 export function busTest(harness: () => BusHarness): BusTest {
-  return (promise, run, timeoutMs = 60_000) => {
+  return (promise, run, timeoutMs = 120_000) => {
     test(
       promise,
       async () => {

@@ -39,6 +39,7 @@ interface Held {
 export class GroupMember implements RunningSubscription {
   readonly #options: MemberOptions;
   readonly #membershipLink: KafkaLink;
+  readonly #pulseLink: KafkaLink;
   readonly #fetchLink: KafkaLink;
   readonly #membership: Membership;
   readonly #committer: Committer;
@@ -55,9 +56,10 @@ export class GroupMember implements RunningSubscription {
     const topics = [...this.#topics.keys()];
     const group = names.group(subscription.group);
     this.#membershipLink = new KafkaLink(client, rebalanceMs + 5_000);
+    this.#pulseLink = new KafkaLink(client, Math.ceil(sessionMs / 2));
     this.#fetchLink = new KafkaLink(client);
     this.#membership = new Membership({
-      ...{ link: this.#membershipLink, group, topics, sessionMs, logger },
+      ...{ link: this.#membershipLink, pulse: this.#pulseLink, group, topics, sessionMs, logger },
       owned: () => this.#owned(),
       onAssigned: (assignment) => this.#assign(assignment),
       onLost: () => this.#abandonAll(),
@@ -87,7 +89,8 @@ export class GroupMember implements RunningSubscription {
     await Promise.all([this.#committer.stop(), this.#fetcher.stop()]);
     this.#held.clear();
     this.#count();
-    await Promise.all([this.#membershipLink.close(), this.#fetchLink.close()]);
+    const links = [this.#membershipLink, this.#pulseLink, this.#fetchLink];
+    await Promise.all(links.map((link) => link.close()));
   }
 
   *#readers(): Iterable<PartitionReader> {

@@ -16,6 +16,8 @@ import { type Assignment, assignPartitions } from "./assignment.ts";
 export interface MembershipOptions {
   /** Of its own: a join waits in its request for the group's other members. */
   readonly link: KafkaLink;
+  /** One whose requests fail before the session is over, for the signs of life. */
+  readonly pulse: KafkaLink;
   readonly group: string;
   readonly topics: readonly string[];
   /** A member that is silent for so long is dead to the others. */
@@ -33,6 +35,8 @@ export interface MembershipOptions {
 export const rebalanceMs = 10_000;
 
 const heartbeatMs = 500;
+/** What no waiting mends: a session time that the broker does not allow, a group this user may not use. */
+const wrongSettings = ["INVALID_SESSION_TIMEOUT", "GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED"];
 const protocol = "payflow-cooperative";
 const encodingVersion = 2;
 
@@ -96,8 +100,8 @@ export class Membership {
   }
 
   async #beat(): Promise<void> {
-    const { link, group } = this.#options;
-    await link.callCoordinator("Heartbeat", group, group, this.generation, this.memberId);
+    const { pulse, group } = this.#options;
+    await pulse.callCoordinator("Heartbeat", group, group, this.generation, this.memberId);
   }
 
   async #recover(error: unknown): Promise<void> {
@@ -118,7 +122,8 @@ export class Membership {
   async #waitFor(error: unknown): Promise<void> {
     const { logger, group, sessionMs } = this.#options;
     this.#failures += 1;
-    const level = isKafkaOutage(error) ? "warn" : "error";
+    const isWrong = !isKafkaOutage(error) || isAnswer(error, ...wrongSettings);
+    const level = isWrong ? "error" : "warn";
     if (this.#failures === 1) logger[level]({ err: error, group }, "a group's member waits for Kafka");
     // By now the others may have taken everything over.
     if (this.#hasJoined && performance.now() - this.#heardAtMs > sessionMs) this.#lose();
