@@ -1,4 +1,5 @@
 import path from "node:path";
+import { platform } from "@payflow/one-machine/installation/apps.ts";
 import {
   type RunningInstallation,
   startInstallation,
@@ -14,6 +15,8 @@ import { eventBytes, type Sender, sendersOf } from "./sample-events.ts";
 import { type Exported, readExport, Streams } from "./streams-truth.ts";
 import { startThreeCommandServer, type ThreeCommandServer } from "./three-command.ts";
 
+/** The apps that an event passes. */
+const needed = ["tenant", "ingest"];
 const connections = 64;
 const tenantCount = 10;
 const merchantCount = 1_000;
@@ -40,13 +43,15 @@ interface Measured {
 }
 
 /**
- * Events through the public API into the streams of a whole installation, one a request and a hundred, beside
- * Redis's own benchmark and the three-command server on the same Redis; then a backlog of a million exported.
- * While requests are measured the process is of role `api`, and while the export is, of role `exporter`.
+ * Events through the public API into the streams of an installation of ingest and tenant, one a request and a
+ * hundred, beside Redis's own benchmark and the three-command server on the same Redis; then a backlog of a
+ * million exported. While requests are measured the process is of role `api`, and while the export is, of role
+ * `exporter`.
  */
 export async function ingestBench(say: (line: string) => void): Promise<BenchReport> {
   let role = "api";
   const installation = await startInstallation({
+    platform: { ...platform, apps: platform.apps.filter(({ name }) => needed.includes(name)) },
     env: (app) => ({ LOG_LEVEL: "warn", ...(app === "ingest" ? { INGEST_ROLE: role } : {}) }),
   });
   const streams = new Streams(installation.durableRedisUrl);
@@ -105,6 +110,7 @@ async function measure(
   limits: { readonly seconds?: number; readonly requests?: number; readonly perSecond?: number },
   isEmptied = true,
 ): Promise<Measured> {
+  await streams.rest();
   const before = await streams.count();
   const report = await runLoad({ port, senders, batch, connections, ...limits });
   const stored = (await streams.count()) - before;
@@ -163,7 +169,8 @@ async function interleave(bench: Bench) {
   return { figures, single, all: [...singles, ...batches] };
 }
 
-async function measureNaive({ senders }: Bench, naive: ThreeCommandServer): Promise<number> {
+async function measureNaive({ senders, streams }: Bench, naive: ThreeCommandServer): Promise<number> {
+  await streams.rest();
   const merchants = senders.flatMap((sender) => sender.merchants);
   const report = await runLoad({
     port: naive.port,

@@ -27,6 +27,13 @@ export class Streams {
     return lengths.reduce((sum, length) => sum + length, 0);
   }
 
+  /** Waits until Redis does not rewrite its file any more: that is the cost of the load before. */
+  async rest(): Promise<void> {
+    while (/aof_rewrite_(in_progress|scheduled):1/.test(await this.redis.info("persistence"))) {
+      await Bun.sleep(100);
+    }
+  }
+
   /** Removes all entries; sequences and remembered ids stay. */
   async empty(): Promise<void> {
     for (const one of partitions) await this.redis.xtrim(this.#keys.events(one), "MAXLEN", 0);

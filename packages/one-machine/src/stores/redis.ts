@@ -24,7 +24,16 @@ export interface LocalRedis {
  */
 const settingsByKind: Readonly<Record<RedisKind, readonly string[]>> = {
   cache: ["appendonly no", "maxmemory 128mb", "maxmemory-policy volatile-lru"],
-  durable: ["appendonly yes", "appendfsync always", "maxmemory 256mb", "maxmemory-policy noeviction"],
+  durable: [
+    "appendonly yes",
+    "appendfsync always",
+    "maxmemory 256mb",
+    "maxmemory-policy noeviction",
+    // Events come and go by tens of thousands a second: rewriting the file for each 64 MB of them, and packing
+    // it each time, would take a core for itself.
+    "auto-aof-rewrite-min-size 256mb",
+    "rdbcompression no",
+  ],
 };
 
 /**
