@@ -9,8 +9,8 @@ import {
   writeSettings,
 } from "@payflow/one-machine/installation/state.ts";
 import { logTail } from "@payflow/one-machine/processes/supervisor.ts";
-import { summary } from "../commands/summary.ts";
 import { applySignal, detachedVariable } from "./in-foreground.ts";
+import { summary } from "./summary.ts";
 
 /**
  * Starts a supervisor that outlives this command, shows its progress, and comes back when everything is

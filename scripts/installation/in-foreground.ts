@@ -2,8 +2,8 @@ import path from "node:path";
 import { Installation } from "@payflow/one-machine/installation/installation.ts";
 import { readSettings, type Settings, writeSettings } from "@payflow/one-machine/installation/state.ts";
 import { rotateLogs } from "@payflow/one-machine/processes/log-rotation.ts";
-import { summary } from "../commands/summary.ts";
 import { followLogs } from "./log-follower.ts";
+import { summary } from "./summary.ts";
 
 /** Set for the supervisor that nobody watches, whose children have their log files. */
 export const detachedVariable = "PAYFLOW_DETACHED";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { findPythonProgram } from "@payflow/testkit/python-program.ts";
+import { findPythonProgram } from "@payflow/one-machine/programs/python-program.ts";
 
 /** Schemathesis of the pinned version; null where Python cannot have it. */
 export function findSchemathesis(): string | null {

@@ -1,6 +1,6 @@
 import { reservePort } from "@payflow/one-machine/processes/ports.ts";
+import { findPythonProgram } from "@payflow/one-machine/programs/python-program.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { findPythonProgram } from "@payflow/testkit/python-program.ts";
 import { S3Client } from "bun";
 
 export interface S3Server {

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { busContractSuite } from "@payflow/testkit/bus-suite.ts";
+import { busContractSuite } from "@payflow/testkit/bus/bus-suite.ts";
 import { testRedis } from "@payflow/testkit/redis.ts";
 
 busContractSuite("Redis Streams", async () => {

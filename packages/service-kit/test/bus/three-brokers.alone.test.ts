@@ -1,4 +1,4 @@
-import { busContractSuite } from "@payflow/testkit/bus-suite.ts";
+import { busContractSuite } from "@payflow/testkit/bus/bus-suite.ts";
 import { kafkaHarness } from "./kafka-harness.ts";
 
 busContractSuite("three brokers of Kafka", () => kafkaHarness(3));

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
+import { toolCache } from "./tool-cache.ts";
 
 /** A program from PyPI: what is installed, and the command that it brings. */
 export interface PythonProgram {
@@ -16,8 +16,7 @@ export interface PythonProgram {
  * again; null where Python cannot make one.
  */
 export function findPythonProgram({ name, version, extra, command }: PythonProgram): string | null {
-  const cache = process.env.PAYFLOW_CACHE ?? path.join(homedir(), ".cache", "payflow");
-  const folder = path.join(cache, `${name}-${version}`);
+  const folder = path.join(toolCache(), `${name}-${version}`);
   const file = path.join(folder, "bin", command);
   if (existsSync(file)) return file;
   if (Bun.which("python3") === null || !makeEnvironment(folder)) return null;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe } from "bun:test";
-import { deliveryTests } from "./bus/delivery-tests.ts";
-import { failureTests } from "./bus/failure-tests.ts";
-import type { BusHarness } from "./bus/harness.ts";
-import { outageTests } from "./bus/outage-tests.ts";
-import { replicaTests } from "./bus/replica-tests.ts";
-import { busTest } from "./bus/space.ts";
+import { deliveryTests } from "./delivery-tests.ts";
+import { failureTests } from "./failure-tests.ts";
+import type { BusHarness } from "./harness.ts";
+import { outageTests } from "./outage-tests.ts";
+import { replicaTests } from "./replica-tests.ts";
+import { busTest } from "./space.ts";
 
 /** What every adapter of the event bus promises. Outages are short unless PAYFLOW_THOROUGH=1 is set. */
 export function busContractSuite(name: string, createHarness: () => Promise<BusHarness>): void {

@@ -2,8 +2,8 @@ import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
 import { adminTokenFile } from "@payflow/one-machine/installation/secrets.ts";
 import type { Settings } from "@payflow/one-machine/installation/state.ts";
-import { hasTenants } from "../installation/has-tenants.ts";
-import { stateFlag } from "./state-option.ts";
+import { stateFlag } from "../commands/state-option.ts";
+import { hasTenants } from "./has-tenants.ts";
 
 /**
  * What a user wants to know about a running installation: where it answers, the admin token, and while there
