@@ -1,7 +1,7 @@
 import { check, sleep } from "k6";
 import exec from "k6/execution";
 import { Counter } from "k6/metrics";
-import { call } from "./calls.ts";
+import { insist } from "./calls.ts";
 import { amountOfOrder, currency, type Payment } from "./paying.ts";
 import { drainSeconds, urls } from "./settings.ts";
 import type { Tenant } from "./tenants.ts";
@@ -32,7 +32,7 @@ export function readAll<Row>(url: string, key: string, query = ""): Row[] {
   const rows: Row[] = [];
   for (let cursor: string | null = ""; cursor !== null; ) {
     const from: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const page = call<{ data: Row[]; next_cursor: string | null; has_more: boolean }>({
+    const page = insist<{ data: Row[]; next_cursor: string | null; has_more: boolean }>({
       method: "GET",
       url: `${url}?limit=100${query}${from}`,
       route: "audit",
@@ -95,7 +95,7 @@ function settledPayments({ key }: Tenant): Payment[] {
 /** The tenant's movements, once there are as many as expected or the time for that is over. */
 function bookedMovements({ key }: Tenant, expected: number): Movement[] {
   for (const until = Date.now() + drainSeconds * 1_000; Date.now() < until; sleep(0.2)) {
-    const accounts = call<{ data: { account: string; currency: string; transactions: number }[] }>({
+    const accounts = insist<{ data: { account: string; currency: string; transactions: number }[] }>({
       method: "GET",
       url: `${urls.ledger}/ledger/accounts`,
       route: "audit",
@@ -109,7 +109,7 @@ function bookedMovements({ key }: Tenant, expected: number): Movement[] {
 }
 
 function balanceOf({ key }: Tenant): number {
-  const answer = call<{ balance: number }>({
+  const answer = insist<{ balance: number }>({
     method: "GET",
     url: `${urls.ledger}/ledger/balance?currency=${currency}`,
     route: "audit",
