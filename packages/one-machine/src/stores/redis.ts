@@ -29,8 +29,8 @@ const settingsByKind: Readonly<Record<RedisKind, readonly string[]>> = {
     "appendfsync always",
     "maxmemory 256mb",
     "maxmemory-policy noeviction",
-    // Events come and go by tens of thousands a second: rewriting the file for each 64 MB of them, and packing
-    // it each time, would take a core for itself.
+    // Events come and go by tens of thousands a second: rewriting the file for each 64 MB of them, and
+    // packing it each time, would take a core for itself.
     "auto-aof-rewrite-min-size 256mb",
     "rdbcompression no",
   ],

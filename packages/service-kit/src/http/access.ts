@@ -7,9 +7,17 @@ import { requestFacts } from "./request.ts";
 
 /**
  * Who may call a route: any key with the scope, any key, the platform's owner, a key with the scope or the
- * owner, our own services, or anybody.
+ * owner, our own services, the operator, either of those, or anybody.
  */
-export type Access = Scope | "tenant" | "admin" | `${Scope} or admin` | "internal" | "public";
+export type Access =
+  | Scope
+  | "tenant"
+  | "admin"
+  | `${Scope} or admin`
+  | "internal"
+  | "operator"
+  | "internal or operator"
+  | "public";
 
 /** Who calls a route that serves both: a tenant sees its own in the key's mode, the platform's owner all. */
 export type Caller = { readonly kind: "tenant"; readonly tenant: TenantContext } | { readonly kind: "admin" };
@@ -47,6 +55,13 @@ export interface AccessOptions {
   readonly rateLimiter?: RateLimiter;
   readonly adminToken?: string;
   readonly internalSecret?: string;
+  /** Knows the operator by its ServiceAccount token; without, it has the internal secret as services do. */
+  readonly operator?: OperatorAuthenticator | undefined;
+}
+
+/** Tells whether a ServiceAccount token is the operator's. Throws `unavailable` where nobody can say. */
+export interface OperatorAuthenticator {
+  isOperator(token: string): Promise<boolean>;
 }
 
 /** Compares two secrets in a time that does not depend on where they differ. */
@@ -100,6 +115,12 @@ async function authorize(options: AccessOptions, access: Access, request: Reques
         options.internalSecret,
         "invalid_internal_token",
       );
+    case "operator":
+      return requireOperator(options, request);
+    case "internal or operator": {
+      const isService = request.headers.has("x-internal-token");
+      return isService ? authorize(options, "internal", request) : requireOperator(options, request);
+    }
     case "admin":
       return requireSecret(bearer(request), options.adminToken, "invalid_admin_token");
     default: {
@@ -126,6 +147,14 @@ function requireSecret(
   code: "invalid_internal_token" | "invalid_admin_token",
 ): void {
   if (given === null || expected === undefined || !isSameSecret(given, expected)) throw new DomainError(code);
+}
+
+async function requireOperator(options: AccessOptions, request: Request): Promise<void> {
+  if (options.operator === undefined) return authorize(options, "internal", request);
+  const token = bearer(request);
+  if (token === null || !(await options.operator.isOperator(token))) {
+    throw new DomainError("invalid_operator_token");
+  }
 }
 
 async function authorizeTenant(

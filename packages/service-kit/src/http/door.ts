@@ -1,6 +1,7 @@
 import type { Scope, TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { bearer, type KnownKey, requireScope } from "./access.ts";
+import type { LateAnswers } from "./late-answers.ts";
 import { problemResponse, toDomainError } from "./problem.ts";
 import { type RequestFacts, requestFacts } from "./request.ts";
 import { type HttpOptions, reportRefusal, requestMetrics } from "./server.ts";
@@ -22,39 +23,55 @@ export interface DirectRoute {
   answer(request: Request, facts: RequestFacts, tenant: TenantContext): Promise<DirectAnswer>;
 }
 
-/** Answers requests of direct routes; undefined for all others, which the app answers. */
-export type Door = (request: Request) => Promise<Response> | Response | undefined;
+/**
+ * Answers requests of direct routes; undefined for all others, which the app answers. What `late` is given is
+ * answered in time.
+ */
+export type Door = (request: Request, late?: LateAnswers) => Promise<Response> | Response | undefined;
 
 /**
  * Answers a direct route's request: who calls, whether the key has the scope, then the route. The app's own
- * handler of the route calls it too, so that there is one way only. Throws, or rejects with, refusals.
+ * handler of the route calls it, and the door does the same, so that there is one way only. Throws, or
+ * rejects with, refusals.
  */
 export function answerDirectly(
-  { authenticator }: Pick<HttpOptions, "authenticator">,
+  options: Pick<HttpOptions, "authenticator">,
   route: DirectRoute,
   request: Request,
 ): Promise<Response> {
   const facts = requestFacts(request);
+  return askRoute(options, route, request, facts).then((answer) => toResponse(answer, facts));
+}
+
+function askRoute(
+  { authenticator }: Pick<HttpOptions, "authenticator">,
+  route: DirectRoute,
+  request: Request,
+  facts: RequestFacts,
+): Promise<DirectAnswer> {
   const key = request.headers.get("x-api-key") ?? bearer(request);
   if (key === null || authenticator === undefined) throw new DomainError("invalid_api_key");
   const known = authenticator.recall?.(key);
-  if (known !== undefined) return answerKnown(route, request, facts, known);
-  return authenticator.authenticate(key).then((asked) => answerKnown(route, request, facts, asked));
+  if (known !== undefined) return askAs(route, request, facts, known);
+  return authenticator.authenticate(key).then((asked) => askAs(route, request, facts, asked));
 }
 
-async function answerKnown(
+function askAs(
   route: DirectRoute,
   request: Request,
   facts: RequestFacts,
   known: KnownKey,
-): Promise<Response> {
+): Promise<DirectAnswer> {
   const tenant = { ...known, requestId: facts.requestId };
   facts.tenant = tenant;
   requireScope(known, route.scope);
   refuseQuery(request.url);
-  const { status, json } = await route.answer(request, facts, tenant);
-  const headers = { ...facts.headers, "content-type": "application/json", "request-id": facts.requestId };
-  return new Response(json, { status, headers });
+  return route.answer(request, facts, tenant);
+}
+
+function toResponse({ status, json }: DirectAnswer, { requestId, headers }: RequestFacts): Response {
+  const own = { "content-type": "application/json", "request-id": requestId };
+  return new Response(json, { status, headers: headers === undefined ? own : { ...headers, ...own } });
 }
 
 function refuseQuery(url: string): void {
@@ -72,24 +89,31 @@ function refuseQuery(url: string): void {
 export function createDoor(options: HttpOptions, routes: readonly DirectRoute[]): Door {
   const observe = requestMetrics(options.metrics);
   const byPath = new Map(routes.map((route) => [route.path, route]));
-  return (request) => {
+  return (request, late) => {
     const route = request.method === "POST" ? byPath.get(pathOf(request.url)) : undefined;
     if (route === undefined) return undefined;
-    const end = (response: Response) => {
-      observe(request, route.path, response.status);
-      return response;
-    };
+    const facts = requestFacts(request);
     const refuse = (error: unknown) => {
-      const facts = requestFacts(request);
       const refusal = toDomainError(error, "UNKNOWN");
       if (refusal.status >= 500) reportRefusal(options.logger, request, refusal);
-      return end(problemResponse(refusal, facts.requestId, facts.headers));
+      return problemResponse(refusal, facts.requestId, facts.headers);
     };
-    try {
-      return answerDirectly(options, route, request).then(end, refuse);
-    } catch (error) {
-      return refuse(error);
-    }
+    return new Promise((resolve) => {
+      const waiting = late?.begin(request, resolve);
+      const end = (response: Response) => {
+        if (waiting !== undefined) late?.end(waiting);
+        observe(request, route.path, response.status);
+        resolve(response);
+      };
+      try {
+        askRoute(options, route, request, facts).then(
+          (answer) => end(toResponse(answer, facts)),
+          (error: unknown) => end(refuse(error)),
+        );
+      } catch (error) {
+        end(refuse(error));
+      }
+    });
   };
 }
 

@@ -3,7 +3,13 @@ import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Series } from "../telemetry/timings.ts";
 import { traceId } from "../telemetry/traceparent.ts";
-import { type AccessOptions, type Authenticator, accessControl, type RateLimiter } from "./access.ts";
+import {
+  type AccessOptions,
+  type Authenticator,
+  accessControl,
+  type OperatorAuthenticator,
+  type RateLimiter,
+} from "./access.ts";
 import { defaultBodyLimit } from "./body.ts";
 import { documentation } from "./documentation.ts";
 import { noRoute, problemResponse, toDomainError } from "./problem.ts";
@@ -33,6 +39,8 @@ export interface PublicParts {
 /** What every app's internal API needs besides its own use cases. */
 export interface InternalParts {
   readonly internalSecret: string;
+  /** Where the operator has a token of its own. */
+  readonly operator?: OperatorAuthenticator | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

@@ -1,8 +1,6 @@
-import { unavailable } from "@payflow/contracts/errors.ts";
 import type { AnyElysia } from "elysia";
 import type { Door } from "../http/door.ts";
-import { problemResponse } from "../http/problem.ts";
-import { requestFacts } from "../http/request.ts";
+import { LateAnswers } from "../http/late-answers.ts";
 
 export interface Listener {
   /** The one it was given, or a free one where that was 0. */
@@ -41,7 +39,7 @@ export function listen(
   now = () => performance.now(),
 ): Listener {
   app.compile();
-  const inTime = answerInTime(answerLimitMs);
+  const late = new LateAnswers(answerLimitMs);
   let nextChoiceMs = now() + choiceEveryMs;
   const server = Bun.serve({
     hostname: at.host,
@@ -51,60 +49,13 @@ export function listen(
     // The kit answers 413 with a problem; this bound only stops what would not even be read.
     maxRequestBodySize: 64 * 1024 * 1024,
     fetch: (request) => {
-      const answer = inTime(request, at.door?.(request) ?? app.fetch(request));
+      const answer = at.door?.(request, late) ?? late.pass(request, app.fetch(request));
       if (!at.isInternal || now() < nextChoiceMs) return answer;
       nextChoiceMs = now() + choiceEveryMs;
       return endConnection(answer);
     },
   });
   return { port: server.port ?? at.port, stop: () => server.stop(false) };
-}
-
-interface Waiting {
-  readonly request: Request;
-  readonly dueMs: number;
-  readonly resolve: (answer: Response) => void;
-}
-
-/**
- * Makes what passes an answer on, or 503 `unavailable` when it is late; what was begun then goes on unheard.
- * All wait equally long, so that the oldest is due first, and one timer serves all.
- */
-export function answerInTime(limitMs: number) {
-  const waiting = new Set<Waiting>();
-  let isTimed = false;
-  const wait = (ms: number) => {
-    isTimed = true;
-    setTimeout(sweep, ms).unref();
-  };
-  const sweep = () => {
-    isTimed = false;
-    const nowMs = performance.now();
-    for (const one of waiting) {
-      if (one.dueMs > nowMs) return wait(one.dueMs - nowMs);
-      waiting.delete(one);
-      const { requestId, headers } = requestFacts(one.request);
-      one.resolve(problemResponse(unavailable("A store of the platform"), requestId, headers));
-    }
-  };
-  return (request: Request, answer: Response | Promise<Response>): Response | Promise<Response> => {
-    if (answer instanceof Response) return answer;
-    return new Promise((resolve, reject) => {
-      const one = { request, dueMs: performance.now() + limitMs, resolve };
-      waiting.add(one);
-      if (!isTimed) wait(limitMs);
-      answer.then(
-        (response) => {
-          waiting.delete(one);
-          resolve(response);
-        },
-        (error: unknown) => {
-          waiting.delete(one);
-          reject(error);
-        },
-      );
-    });
-  };
 }
 
 async function endConnection(answer: Response | Promise<Response>): Promise<Response> {

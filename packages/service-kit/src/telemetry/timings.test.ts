@@ -17,9 +17,8 @@ test("timings are told as prom-client tells a histogram", async () => {
   }
   const told = async (metrics: Metrics) =>
     (await metrics.registry.getSingleMetricAsString("payflow_test_seconds")).split("\n");
-  const withSortedLabels = (line: string) =>
-    line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(",").toSorted().join(",")}}`);
-  expect((await told(own)).map(withSortedLabels)).toEqual((await told(other)).map(withSortedLabels));
+  expect(await told(own)).toEqual(await told(other));
+  expect(Bun.inspect(await own.registry.getMetricsAsJSON())).toContain("payflow_test_seconds_bucket");
   expect((await told(own)).length).toBeGreaterThan(2 * latencySeconds.length);
 });
 
@@ -28,5 +27,5 @@ test("the same labels are one series, whoever asks for them", async () => {
   const ask = () => metrics.timings("payflow_test_seconds", "Help.").series({ route: "/a" });
   ask().observe(1);
   ask().observe(2);
-  expect(await metrics.text()).toContain('payflow_test_seconds_count{route="/a",service="x"} 2');
+  expect(await metrics.text()).toContain('payflow_test_seconds_count{service="x",route="/a"} 2');
 });

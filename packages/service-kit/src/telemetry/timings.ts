@@ -1,4 +1,4 @@
-import type { Histogram, MetricValueWithName, Registry } from "prom-client";
+import type { Histogram, Registry } from "prom-client";
 
 /** One combination of labels of a histogram. */
 export interface Series {
@@ -54,7 +54,20 @@ export class Timings {
   /** For the registry: counts by bucket, each with those below it, then sum and count. */
   async get() {
     const values = [...this.#series.values()].flatMap((one) => this.#valuesOf(one));
-    return { name: this.name, help: this.help, type: "histogram", values, aggregator: "sum" };
+    const labelled = values.map(({ sharedLabels, ...value }) => ({
+      ...value,
+      labels: { ...value.labels, ...sharedLabels },
+    }));
+    return { ...this.#described(), values: labelled };
+  }
+
+  /** The same for its text, where labels follow those of the process. */
+  async getForPromString() {
+    return { ...this.#described(), values: [...this.#series.values()].flatMap((one) => this.#valuesOf(one)) };
+  }
+
+  #described() {
+    return { name: this.name, help: this.help, type: "histogram", aggregator: "sum" };
   }
 
   reset(): void {
@@ -64,17 +77,17 @@ export class Timings {
     }
   }
 
-  #valuesOf({ labels, counts, sum }: Counted): MetricValueWithName<string>[] {
+  #valuesOf({ labels: sharedLabels, counts, sum }: Counted) {
     let below = 0;
     const buckets = counts.map((count, index) => {
       below += count;
-      const le = this.#bounds[index] ?? "+Inf";
-      return { metricName: `${this.name}_bucket`, labels: { le, ...labels }, value: below };
+      const labels: Record<string, string | number> = { le: this.#bounds[index] ?? "+Inf" };
+      return { metricName: `${this.name}_bucket`, labels, value: below, sharedLabels };
     });
     return [
       ...buckets,
-      { metricName: `${this.name}_sum`, labels, value: sum },
-      { metricName: `${this.name}_count`, labels, value: below },
+      { metricName: `${this.name}_sum`, labels: {}, value: sum, sharedLabels },
+      { metricName: `${this.name}_count`, labels: {}, value: below, sharedLabels },
     ];
   }
 }

@@ -25,6 +25,9 @@ const encodings = new Map<string, Encoding>([
   ["zstd", "zstd"],
 ]);
 
+/** What nearly all bodies are. */
+const usual: BodyForm = { format: "json", encoding: "identity" };
+
 const parameters = /\s*;\s*charset\s*=\s*"?utf-8"?\s*;?\s*$/i;
 
 /**
@@ -45,6 +48,7 @@ export function bodyForm(headers: Headers, taken: readonly Format[]): BodyForm {
     );
   }
   const coding = headers.get("content-encoding");
+  if (coding === null && format === "json") return usual;
   const encoding = encodings.get(coding?.trim().toLowerCase() ?? "");
   if (encoding === undefined) {
     throw new DomainError("unsupported_media_type", "Send Content-Encoding: gzip or zstd, or none.", {
