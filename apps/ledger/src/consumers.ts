@@ -5,7 +5,8 @@ import { captureOf, refundOf } from "./journal/transfer.ts";
 /** What the ledger does on each event it reads. */
 export function consumers(deps: PostTransfers): Consumers<"ledger"> {
   return {
-    "payment.settled": (events) => postTransfers(deps, "payment.settled", events, captureOf),
-    "refund.settled": (events) => postTransfers(deps, "refund.settled", events, refundOf),
+    "payment.settled": (events, progress) =>
+      postTransfers(deps, "payment.settled", events, captureOf, progress),
+    "refund.settled": (events, progress) => postTransfers(deps, "refund.settled", events, refundOf, progress),
   };
 }

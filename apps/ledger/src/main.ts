@@ -52,6 +52,7 @@ await runService(
         maxBatch,
         lingerMs,
         consumers: consumers({ journal, logger, clock: storeClock, metrics: postingMetrics(metrics) }),
+        resumeFrom: (topic, log) => journal.nextOffsets(topic, log),
       });
 
       const payment = createInternalClient({

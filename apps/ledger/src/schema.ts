@@ -6,6 +6,7 @@ import {
   bigint,
   check,
   index,
+  integer,
   jsonb,
   numeric,
   pgTable,
@@ -108,6 +109,24 @@ export const consumerProgress = pgTable("consumer_progress", {
   lastOccurredAt: instant("last_occurred_at").notNull(),
   updatedAt: instant("updated_at").notNull().defaultNow(),
 });
+
+/**
+ * Where each partition's reading goes on, on a bus that tells it; written in the posting's own transaction,
+ * so that it is as new as the journal whatever becomes of the bus's own positions.
+ */
+export const partitionProgress = pgTable(
+  "partition_progress",
+  {
+    topic: byteText("topic").notNull(),
+    /** Names the topic's log: one made anew has other offsets. */
+    log: byteText("log").notNull(),
+    partition: integer("partition").notNull(),
+    /** All before it is booked, or was given up by the bus. */
+    nextOffset: wholeNumber("next_offset").notNull(),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.topic, table.log, table.partition] })],
+);
 
 /**
  * Events that name a movement booked already, but with other content: kept for people to look at, never

@@ -1,15 +1,18 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
+import type { BatchProgress } from "@payflow/service-kit/bus/bus.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { TransferRow } from "../schema.ts";
 import { type Posting, sides } from "./transfer.ts";
 
 /** What is remembered of a batch besides its movements. */
-export interface BatchProgress {
+export interface BatchRecord {
   readonly topic: string;
   readonly events: number;
   readonly lastEventId: string;
   readonly lastOccurredAt: string;
+  /** How far the batch brings its partition, where the bus tells it. */
+  readonly progress?: BatchProgress | undefined;
 }
 
 export interface Posted {
@@ -41,13 +44,26 @@ export function createJournalStore(sql: Sql) {
 
   return {
     /** Books a batch in one call and one transaction: movements, balances and progress, or nothing. */
-    async post(postings: readonly Posting[], progress: BatchProgress): Promise<Posted> {
-      const [posted] = await sql<Posted[]>`
-        select booked, refused
-          from post_transfers(${progress.topic}, ${progress.events}, ${progress.lastEventId},
-                              ${progress.lastOccurredAt}, ${postingsJson(postings)}::text::json)`;
-      if (posted === undefined) throw new Error("post_transfers answered nothing");
+    async post(postings: readonly Posting[], batch: BatchRecord): Promise<Posted> {
+      const { topic, events, lastEventId, lastOccurredAt, progress } = batch;
+      const given = sql`${topic}, ${events}, ${lastEventId}, ${lastOccurredAt},
+        ${postingsJson(postings)}::text::json`;
+      const [posted] =
+        progress === undefined
+          ? await sql<Posted[]>`select booked, refused from post_transfers(${given})`
+          : await sql<Posted[]>`
+              select booked, refused
+                from post_partition_transfers(${given}, ${progress.log}, ${progress.partition}, ${progress.next})`;
+      if (posted === undefined) throw new Error("the posting answered nothing");
       return posted;
+    },
+
+    /** The offset with which each partition of a topic's log goes on, of those that were booked from. */
+    async nextOffsets(topic: string, log: string): Promise<ReadonlyMap<number, number>> {
+      const rows = await sql<{ partition: number; next: number }[]>`
+        select partition, next_offset::float8 as next from partition_progress
+         where topic = ${topic} and log = ${log}`;
+      return new Map(rows.map(({ partition, next }) => [partition, next]));
     },
 
     /** One movement of the tenant's. */

@@ -1,4 +1,5 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
+import type { BatchProgress } from "@payflow/service-kit/bus/bus.ts";
 import { isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
 import type { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
@@ -43,7 +44,8 @@ export function postingMetrics(metrics: Metrics) {
 }
 
 /**
- * Books a batch of one topic's events in one transaction, each at most once however often it is told.
+ * Books a batch of one topic's events in one transaction, each at most once however often it is told, and
+ * stores there where its partition goes on.
  * Deadlocks and serialization failures are retried here; any other error leaves nothing booked and is thrown
  * for the bus to judge.
  */
@@ -52,18 +54,20 @@ export async function postTransfers<T extends Topic>(
   topic: T,
   events: readonly EventEnvelope<T>[],
   toPosting: (event: EventEnvelope<T>) => Posting,
+  progress?: BatchProgress,
 ): Promise<void> {
   const last = events.at(-1);
   if (last === undefined) return;
   const postings = events.map(toPosting);
   const startedAt = performance.now();
-  const progress = {
+  const batch = {
     topic,
     events: events.length,
     lastEventId: last.event_id,
     lastOccurredAt: last.occurred_at,
+    progress,
   };
-  const posted = await retry(() => deps.journal.post(postings, progress), isRetriableTransaction, {
+  const posted = await retry(() => deps.journal.post(postings, batch), isRetriableTransaction, {
     firstMs: 5,
     maxMs: 200,
     attempts: 8,
