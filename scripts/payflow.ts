@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { benchCommand } from "./commands/bench.ts";
+import { clusterCommand } from "./commands/cluster.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { downCommand } from "./commands/down.ts";
 import { generateCommand } from "./commands/generate.ts";
@@ -18,6 +19,7 @@ const program = new Command("payflow")
   .addCommand(resetCommand())
   .addCommand(statusCommand())
   .addCommand(logsCommand())
+  .addCommand(clusterCommand())
   .addCommand(demoCommand())
   .addCommand(testCommand())
   .addCommand(benchCommand())

@@ -45,6 +45,24 @@ test("unit tests of a workspace share a process, and each file with servers has 
   ]);
 });
 
+test("who uses Kubernetes waits for it: the operator's files with servers, and those that import it", () => {
+  const names = [
+    "operator/src/queue.test.ts",
+    "operator/test/tenant.test.ts",
+    "scripts/test/cluster.test.ts",
+  ];
+  const jobs = withFiles(names, (root) => {
+    const line = 'import { testCluster } from "@payflow/testkit/kubernetes.ts";';
+    writeFileSync(path.join(root, "scripts/test/cluster.test.ts"), line);
+    return planJobs(root, "");
+  });
+  expect(jobs.map(({ name, usesKubernetes }) => [name, usesKubernetes])).toEqual([
+    ["operator (unit)", false],
+    ["operator/test/tenant.test.ts", true],
+    ["scripts/test/cluster.test.ts", true],
+  ]);
+});
+
 test("a pattern picks files by their path, without the static checks", () => {
   const jobs = withFiles(files, (root) => planJobs(root, "refund"));
   expect(jobs.map(({ name }) => name)).toEqual(["apps/payment (unit)", "apps/payment/test/refunds.test.ts"]);

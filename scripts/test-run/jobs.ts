@@ -14,6 +14,8 @@ export interface Job {
   readonly usesKafka: boolean;
   /** Needs k6, which is built meanwhile. */
   readonly usesK6: boolean;
+  /** Waits until the run's Kubernetes API is there, which has to be built the first time. */
+  readonly usesKubernetes: boolean;
 }
 
 /**
@@ -48,6 +50,7 @@ function testJob(root: string, name: string, files: readonly string[]): Job {
     isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
     usesKafka: files.some((file) => usesKafka(root, file)),
     usesK6: files.some((file) => file.startsWith("scripts/test/loadtest/")),
+    usesKubernetes: files.some((file) => usesKubernetes(root, file)),
   };
 }
 
@@ -59,6 +62,7 @@ function staticChecks(root: string): Job[] {
     isAlone: false,
     usesKafka: false,
     usesK6: false,
+    usesKubernetes: false,
   });
   return [
     check("format and lint", [binary("biome"), "check", "."]),
@@ -75,6 +79,14 @@ function needsServers(file: string): boolean {
 function usesKafka(root: string, file: string): boolean {
   if (!needsServers(file)) return false;
   return file.includes("kafka") || readFileSync(path.join(root, file), "utf8").includes("/testkit/kafka.ts");
+}
+
+/** The operator's files with servers, which may import it by way of others, and all that import it. */
+function usesKubernetes(root: string, file: string): boolean {
+  if (!needsServers(file)) return false;
+  if (file.startsWith("operator/")) return true;
+  const text = readFileSync(path.join(root, file), "utf8");
+  return /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\//.test(text);
 }
 
 function workspaceOf(file: string): string {

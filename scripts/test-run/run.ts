@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
+import { isKubeBuilt, kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { tenantSecretsIn } from "@payflow/one-machine/installation/logged-secrets.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
 import { sharedTestKafka } from "@payflow/testkit/kafka.ts";
+import { testCluster } from "@payflow/testkit/kubernetes.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
 import { k6Binary } from "../loadtest/k6-binary.ts";
 import { Durations } from "./durations.ts";
@@ -34,6 +36,8 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   endOnSignal(run, folder);
   const kafka = jobs.some(({ usesKafka }) => usesKafka) ? startKafka() : null;
   const k6 = jobs.some(({ usesK6 }) => usesK6) ? buildK6(run) : null;
+  const kubernetes = jobs.some(({ usesKubernetes }) => usesKubernetes) ? buildKubernetes(run) : null;
+  const mustBuild = kubernetes !== null && !isKubeBuilt();
   const environment = {
     ...process.env,
     [runVariable]: run,
@@ -45,8 +49,11 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const durations = new Durations();
   const outcomes: Outcome[] = [];
   const runJob = async (job: Job) => {
+    const more = {
+      ...(job.usesKafka ? await kafka : {}),
+      ...(job.usesKubernetes ? await startKubernetes(kubernetes) : {}),
+    };
     const start = performance.now();
-    const more = job.usesKafka ? await kafka : {};
     const { output, exitCode } = await execute(job, { ...environment, ...more }, folder);
     const outcome = withoutSecrets(readOutcome(job.kind, output, exitCode), output);
     const ms = performance.now() - start;
@@ -55,11 +62,11 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
     report(job, outcome, output, ms);
   };
   const longestFirst = jobs.toSorted((one, other) => durations.of(other.name) - durations.of(one.name));
-  await inParallel(
-    longestFirst.filter((job) => !job.isAlone),
-    availableParallelism(),
-    runJob,
+  // Whoever waits for a build keeps a processor from the others.
+  const [later, sooner] = [true, false].map((isLater) =>
+    longestFirst.filter((job) => !job.isAlone && (mustBuild && job.usesKubernetes) === isLater),
   );
+  await inParallel([...(sooner ?? []), ...(later ?? [])], availableParallelism(), runJob);
   // Jobs that run alone are those whose deadlines a build beside them would break; load tests are among them.
   await k6;
   await inParallel(
@@ -94,6 +101,25 @@ async function buildK6(run: string): Promise<void> {
     await k6Binary({ [runVariable]: run });
   } catch {
     // They try it again themselves.
+  }
+}
+
+/** Started at once, since the first time it takes minutes of a processor, as gently as can be. */
+async function buildKubernetes(run: string): Promise<void> {
+  try {
+    await kubeBinary({ [runVariable]: run });
+  } catch {
+    // The tests that need it try it again themselves, and say why it fails.
+  }
+}
+
+/** One Kubernetes API for all jobs that use it, from the first of them on. */
+async function startKubernetes(built: Promise<void> | null): Promise<Record<string, string>> {
+  await built;
+  try {
+    return { PAYFLOW_TEST_KUBECONFIG: (await testCluster()).kubeconfig };
+  } catch {
+    return {};
   }
 }
 

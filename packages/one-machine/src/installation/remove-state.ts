@@ -1,11 +1,13 @@
 import { existsSync, lstatSync, readlinkSync, rmSync } from "node:fs";
 import path from "node:path";
 import { outsideRoot } from "../stores/postgres.ts";
+import { clusterFolder } from "./state.ts";
 
 /** Removes a state folder and the PostgreSQL data that it links to. Nothing may be running on it. */
 export function removeState(state: string): void {
   // A mistyped path must not cost anyone another folder.
-  if (!existsSync(path.join(state, "secrets.json"))) {
+  const isOurs = existsSync(path.join(state, "secrets.json")) || existsSync(clusterFolder(state));
+  if (!isOurs) {
     throw new Error(`${state} is no state folder of PayFlow, so it is left alone.`);
   }
   const data = path.join(state, "postgres");

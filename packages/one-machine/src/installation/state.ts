@@ -18,10 +18,10 @@ export interface RecordedProcess extends SupervisedProcess {
 }
 
 /** What the supervisor writes down about itself, for `status`, `down` and a later `up`. */
-export interface RunRecord {
+export interface RunRecord<S = Settings> {
   readonly supervisor: ProcessIdentity;
   readonly phase: "starting" | "running" | "failed";
-  readonly settings: Settings;
+  readonly settings: S;
   readonly processes: readonly RecordedProcess[];
   /** How often changed settings were asked for and dealt with, well or not. */
   readonly changes: number;
@@ -31,8 +31,11 @@ export interface RunRecord {
 
 const defaultSettings: Settings = { portBase: 3_000, replicas: 1, bus: "redis" };
 
+/** The folder in a state folder that belongs to its Kubernetes API, which is started and ended by itself. */
+export const clusterFolder = (state: string) => path.join(state, "cluster");
+
 /** What stands in a state folder before its secrets do. */
-const firstFiles = new Set(["logs", "settings.json", "supervisor.lock"]);
+const firstFiles = new Set(["cluster", "logs", "settings.json", "supervisor.lock"]);
 
 /**
  * Makes the state folder, or fails when there is a folder with other things in it: `reset` would delete them.
@@ -73,7 +76,7 @@ export function writeSettings(state: string, settings: Settings): void {
 }
 
 /** What runs on this state, or null. */
-export function readRunRecord(state: string): RunRecord | null {
+export function readRunRecord<S = Settings>(state: string): RunRecord<S> | null {
   try {
     return JSON.parse(readFileSync(runFile(state), "utf8"));
   } catch (error) {
@@ -83,7 +86,7 @@ export function readRunRecord(state: string): RunRecord | null {
 }
 
 /** Says what runs on this state. */
-export function writeRunRecord(state: string, record: RunRecord): void {
+export function writeRunRecord<S>(state: string, record: RunRecord<S>): void {
   writeWhole(runFile(state), JSON.stringify(record, null, 2));
 }
 
@@ -129,8 +132,8 @@ export function removeRunRecord(state: string): void {
 }
 
 /** The record of the supervisor that runs on this state just now; null when none does. */
-export function runningRecord(state: string): RunRecord | null {
-  const record = readRunRecord(state);
+export function runningRecord<S = Settings>(state: string): RunRecord<S> | null {
+  const record = readRunRecord<S>(state);
   if (record === null || !isAlive(record.supervisor)) return null;
   // A start that failed has ended all it had begun, and only its process may still be there.
   return record.phase === "failed" && record.processes.length === 0 ? null : record;

@@ -1,6 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { makeAuthority, signCertificate } from "../../programs/openssl.ts";
 
 /** Files in PEM form. */
 export interface Certificates {
@@ -16,50 +16,22 @@ export interface Certificates {
  * client of it. Needs `openssl`.
  */
 export function makeCertificates(folder: string): Certificates {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = (name: string) => path.join(folder, name);
-  makeKey(file("authority.key"));
-  openssl([
-    ["req", "-x509", "-new", "-key", file("authority.key"), "-out", file("authority.pem")],
-    ["-sha256", "-days", "3650", "-subj", "/CN=PayFlow Kafka authority"],
-    ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
-  ]);
-  for (const name of ["broker", "client"]) signFor(name, file);
-  const parts = [file("broker.key"), file("broker.pem"), file("authority.pem")];
-  writeFileSync(file("broker-chain.pem"), parts.map((part) => readFileSync(part, "utf8")).join(""), {
-    mode: 0o600,
-  });
+  const authority = makeAuthority(folder, "PayFlow Kafka authority");
+  const forBoth = (name: string) =>
+    signCertificate(authority, name, {
+      subject: `/CN=${name}`,
+      usages: ["serverAuth", "clientAuth"],
+      alternativeNames: ["DNS:localhost", "IP:127.0.0.1"],
+    });
+  const broker = forBoth("broker");
+  const client = forBoth("client");
+  const chain = path.join(folder, "broker-chain.pem");
+  const parts = [broker.key, broker.certificate, authority.certificate];
+  writeFileSync(chain, parts.map((part) => readFileSync(part, "utf8")).join(""), { mode: 0o600 });
   return {
-    authority: file("authority.pem"),
-    broker: file("broker-chain.pem"),
-    clientCertificate: file("client.pem"),
-    clientKey: file("client.key"),
+    authority: authority.certificate,
+    broker: chain,
+    clientCertificate: client.certificate,
+    clientKey: client.key,
   };
-}
-
-function signFor(name: string, file: (name: string) => string): void {
-  makeKey(file(`${name}.key`));
-  openssl([
-    ["req", "-new", "-key", file(`${name}.key`), "-out", file(`${name}.csr`), "-subj", `/CN=${name}`],
-  ]);
-  writeFileSync(
-    file(`${name}.extensions`),
-    "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n",
-  );
-  openssl([
-    ["x509", "-req", "-in", file(`${name}.csr`), "-out", file(`${name}.pem`), "-sha256", "-days", "825"],
-    ["-CA", file("authority.pem"), "-CAkey", file("authority.key"), "-CAcreateserial"],
-    ["-extfile", file(`${name}.extensions`)],
-  ]);
-}
-
-/** Java reads private keys in the PKCS 8 form alone. */
-function makeKey(file: string): void {
-  openssl([["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", file]]);
-}
-
-function openssl(parts: readonly (readonly string[])[]): void {
-  const run = spawnSync("openssl", parts.flat());
-  if (run.error !== undefined) throw new Error(`openssl is missing: ${run.error.message}`);
-  if (run.status !== 0) throw new Error(`openssl failed: ${run.stderr.toString().trim()}`);
 }
