@@ -1,6 +1,7 @@
 import {
   busSettings,
   databaseSettings,
+  outboxSettings,
   serviceSettings,
   setting,
 } from "@payflow/service-kit/process/config.ts";
@@ -11,6 +12,7 @@ export const paymentSettings = Type.Object({
   ...serviceSettings,
   ...databaseSettings,
   ...busSettings,
+  ...outboxSettings,
   FRAUD_SERVICE_URL: setting.url("The fraud app's internal base URL.", "http://127.0.0.1:4004"),
   FRAUD_TIMEOUT_MS: setting.milliseconds("A payment not scored by then follows the tenant's fail mode.", 250),
   PROCESSOR: setting.choice(["simulated"], "Who moves the money.", "simulated"),

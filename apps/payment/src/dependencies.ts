@@ -5,6 +5,7 @@ import { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { Background } from "@payflow/service-kit/work/background.ts";
+import type { Admission } from "./admission.ts";
 import type { PaymentConfig } from "./config.ts";
 import { findKey } from "./idempotency/idempotency.store.ts";
 import { createScorer } from "./payments/fraud/score-payment.ts";
@@ -17,7 +18,7 @@ import { firstLease, inquirySchedule } from "./recovery/inquiry-schedule.ts";
 import type { PaymentRow } from "./schema.ts";
 
 /** What a process has opened, from which the use cases get what they need. */
-export interface Parts {
+export interface Parts extends Admission {
   readonly config: Pick<
     PaymentConfig,
     | "FRAUD_TIMEOUT_MS"
@@ -63,6 +64,7 @@ export function createDependencies(parts: Parts) {
     processorCall,
     authorizationMs: config.AUTHORIZATION_SECONDS * 1_000,
     clock: new StoreClock(sql),
+    outboxLimit: parts.outboxLimit,
     cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
     processor: withDeadline(parts.processor, config.PROCESSOR_TIMEOUT_MS),
     scorer: createScorer({ fraud: parts.fraud, timeoutMs: config.FRAUD_TIMEOUT_MS, logger, metrics }),

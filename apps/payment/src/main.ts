@@ -3,6 +3,7 @@ import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
+import { startOutboxLimit } from "@payflow/service-kit/outbox/outbox-limit.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
@@ -46,6 +47,9 @@ await runService(
       const relay = startRelay({ sql: relayDatabase.sql, bus, busName: config.EVENT_BUS, ...about });
       scope.defer("outbox relay", () => relay.stop());
 
+      const { OUTBOX_MAX_EVENTS: maxEvents } = config;
+      const outboxLimit = startOutboxLimit({ sql: relayDatabase.sql, maxEvents, logger, metrics });
+      scope.defer("outbox limit", () => outboxLimit.stop());
       const background = createBackground(logger);
       const deps = createDependencies({
         config,
@@ -59,6 +63,7 @@ await runService(
         background,
         logger,
         metrics,
+        outboxLimit,
         wakeRelay: () => relay.wake(),
         wakeRecovery: () => recovery.wake(),
       });

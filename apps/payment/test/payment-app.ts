@@ -75,6 +75,7 @@ export async function startPaymentApp(config: Config = {}) {
     return buildReplica({
       config,
       connection,
+      outboxLimit: options.outboxLimit ?? { isReached: false },
       processor: options.processor?.(real) ?? real,
       fraud,
       authenticator: authenticatorOf(tenants),
@@ -112,6 +113,7 @@ export async function startPaymentApp(config: Config = {}) {
 export type PaymentApp = Awaited<ReturnType<typeof startPaymentApp>>;
 
 interface ReplicaOptions {
+  readonly outboxLimit?: Parts["outboxLimit"];
   readonly processor?: (real: Processor) => Processor;
   readonly databaseUrl?: string;
   /** The simulated processor's journal through other connections than those all share. */
@@ -119,6 +121,7 @@ interface ReplicaOptions {
 }
 
 interface ReplicaParts {
+  readonly outboxLimit: Parts["outboxLimit"];
   readonly config: Config;
   readonly connection: Database;
   readonly processor: Processor;
@@ -146,6 +149,7 @@ function buildReplica(parts: ReplicaParts) {
     background,
     logger,
     metrics,
+    outboxLimit: parts.outboxLimit,
     wakeRelay: () => {},
     wakeRecovery: () => {},
   });

@@ -2,6 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
+import { type Admission, admissionRefusal } from "../admission.ts";
 import { type KnownRequest, type RequestKey, replay, type StoredAnswer } from "../idempotency/idempotency.ts";
 import { type Hold, holdFrom } from "../recovery/hold.ts";
 import type { PaymentRow } from "../schema.ts";
@@ -13,7 +14,7 @@ import { type EventCause, paymentCreated } from "./payment-events.ts";
 import { type CreatePaymentBody, renderAnswer } from "./payments.contract.ts";
 import type { PaymentStore } from "./payments.store.ts";
 
-export interface CreatePayment extends ChargePayment, FinishPayment {
+export interface CreatePayment extends ChargePayment, FinishPayment, Admission {
   readonly payments: PaymentStore;
   readonly scorer: Pick<Scorer, "score">;
   /** What the first request with a key left; asked before a refusal that the key's first answer outweighs. */
@@ -44,15 +45,16 @@ const defaultPaymentMethod = "pm_card_ok";
 
 /**
  * Takes a payment: claims it, has it scored, charges it and answers; amounts in minor units. Throws
- * `amount_over_limit`, `invalid_request` for an unknown payment method, `idempotency_key_reused` and
- * `idempotency_in_progress`. A declined or blocked payment is an answer, not an error.
+ * `amount_over_limit`, `invalid_request` for an unknown payment method, `idempotency_key_reused`,
+ * `idempotency_in_progress`, and `unavailable` while too many events wait for the bus. A declined or blocked
+ * payment is an answer, not an error.
  */
 export async function createPayment(
   deps: CreatePayment,
   tenant: TenantContext,
   request: PaymentRequest,
 ): Promise<Answered> {
-  const refusal = refusalOf(deps, tenant, request.body);
+  const refusal = refusalOf(deps, tenant, request.body) ?? admissionRefusal(deps);
   if (refusal !== null) return firstAnswerOr(deps, request.key, refusal);
   const cause: EventCause = { requestId: tenant.requestId, traceparent: tenant.traceparent };
   const row = newPayment(tenant, request, deps.clock.now());

@@ -2,6 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
 import { type Sql, type TransactionSql, transact } from "@payflow/service-kit/store/database.ts";
+import { type Admission, admissionRefusal } from "../admission.ts";
 import type { RequestKey, StoredAnswer } from "../idempotency/idempotency.ts";
 import { answerRepeatsMeanwhile, claimOnce } from "../idempotency/once.ts";
 import { type Hold, holdFrom } from "../recovery/hold.ts";
@@ -12,7 +13,7 @@ import { refundResponse } from "./refunds.contract.ts";
 import { findPayment, postponeRefund } from "./refunds.store.ts";
 import { newRefundId, reserveRefund } from "./reserve-refund.ts";
 
-export interface CreateRefund extends DriveRefund {
+export interface CreateRefund extends DriveRefund, Admission {
   /** How long the first caller holds a refund; after that it counts as dead. */
   readonly firstLeaseMs: number;
   /** When a lost or late answer of the processor is first asked for again. */
@@ -35,8 +36,8 @@ export type RefundClaim =
 
 /**
  * Moves captured money back to the customer; all that is left when the body names no amount. Answers 201, or
- * 202 while the processor's answer is outstanding. Throws `not_found`, `invalid_state` or
- * `refund_exceeds_captured`.
+ * 202 while the processor's answer is outstanding. Throws `not_found`, `invalid_state`,
+ * `refund_exceeds_captured`, and `unavailable` while too many events wait for the bus.
  */
 export async function createRefund(
   deps: CreateRefund,
@@ -77,7 +78,7 @@ async function acceptRefund(sql: Sql | TransactionSql, refund: RefundRow): Promi
 
 /** Reserves the money, with the idempotency row and the event, before anything is asked of the processor. */
 export function claimRefund(
-  deps: Pick<CreateRefund, "sql" | "firstLeaseMs">,
+  deps: Pick<CreateRefund, "sql" | "firstLeaseMs" | "outboxLimit">,
   tenant: TenantContext,
   request: RefundRequest,
 ): Promise<RefundClaim> {
@@ -87,6 +88,8 @@ export function claimRefund(
     const id = newRefundId();
     const known = await claimOnce(transaction, request.key, id);
     if (known !== null) return { kind: "replayed", answer: known };
+    const closed = admissionRefusal(deps);
+    if (closed !== null) throw closed;
     const refund = await reserveRefund(transaction, tenant, request.paymentId, {
       id,
       amount: request.body.amount ?? null,

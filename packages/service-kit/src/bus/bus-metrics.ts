@@ -29,6 +29,11 @@ export function busMetrics(metrics: Metrics) {
       "group",
       "topic",
     ]),
+    pausedPartitions: metrics.gauge(
+      "payflow_bus_paused_partitions_count",
+      "Of those, the ones of which nothing more is fetched until the handler has caught up (Kafka).",
+      ["group", "topic"],
+    ),
     lagEvents: metrics.gauge("payflow_bus_lag_events", "Events the group has not acknowledged.", [
       "group",
       "topic",

@@ -1,5 +1,6 @@
 import type { Sql } from "postgres";
 import type { BusMessage } from "../bus/bus.ts";
+import { outboxShards } from "./outbox.ts";
 
 export interface OutgoingRow extends BusMessage {
   readonly id: string;
@@ -57,5 +58,38 @@ export class OutboxRows {
                  select created_at from outbox where outbox.shard = mine.shard order by id limit 1) as first
              ) as oldest`;
     return { count: row?.count ?? 0, oldestSeconds: row?.oldest ?? 0 };
+  }
+}
+
+/** Of so few rows the ids say little, and counting them costs nothing. */
+const alwaysCounted = 10_000;
+/** Ids are not quite even between the shards, so that rows are counted from a little below the limit on. */
+const countFromShare = 0.8;
+
+/** How much waits in all shards together. */
+export class OutboxSize {
+  constructor(private readonly sql: Sql) {}
+
+  /**
+   * Waiting rows. Far below a large limit it is an estimate, by the ids between the oldest and the newest of
+   * each shard; otherwise they are counted, up to the limit.
+   */
+  async upTo(limit: number): Promise<number> {
+    if (limit <= alwaysCounted) return this.#count(limit);
+    const [row] = await this.sql<{ estimate: number }[]>`
+      select coalesce(sum(newest.id - oldest.id + 1), 0)::float8 / ${outboxShards}::integer as estimate
+        from generate_series(0, ${outboxShards}::integer - 1) as every (shard)
+       cross join lateral (
+         select id from outbox where outbox.shard = every.shard::smallint order by id limit 1) as oldest
+       cross join lateral (
+         select id from outbox where outbox.shard = every.shard::smallint order by id desc limit 1) as newest`;
+    const estimate = Math.ceil(row?.estimate ?? 0);
+    return estimate < limit * countFromShare ? estimate : this.#count(limit);
+  }
+
+  async #count(limit: number): Promise<number> {
+    const [counted] = await this.sql<{ count: number }[]>`
+      select count(*)::int as count from (select 1 from outbox limit ${limit}) as waiting`;
+    return counted?.count ?? 0;
   }
 }

@@ -101,6 +101,15 @@ export const databaseSettings = {
   DATABASE_POOL: setting.integer("Connections to PostgreSQL at most.", 8, { minimum: 2, maximum: 200 }),
 };
 
+/** What services read that begin what others only follow: what they begin is bounded by their outbox. */
+export const outboxSettings = {
+  OUTBOX_MAX_EVENTS: setting.integer(
+    "Events that may wait for the bus; beyond, new payments and refunds are refused. A million takes about 1 GB.",
+    2_000_000,
+    { minimum: 1 },
+  ),
+};
+
 /** What services on the event bus read besides. */
 export const busSettings = {
   EVENT_BUS: setting.choice(["redis", "kafka"], "Which event bus this installation uses.", "redis"),

@@ -47,10 +47,14 @@ function settings(changes: Partial<KafkaSettings> = {}): KafkaSettings {
   return made;
 }
 
-async function open(made: KafkaSettings, warn: string[] = []): Promise<EventBus> {
+async function open(
+  made: KafkaSettings,
+  warn: string[] = [],
+  metrics = new Metrics("test"),
+): Promise<EventBus> {
   const logger = createLogger("test", "fatal");
   logger.warn = (_about: unknown, text?: unknown) => void warn.push(String(text));
-  const bus = await openKafka({ settings: made, service: "test", logger, metrics: new Metrics("test") });
+  const bus = await openKafka({ settings: made, service: "test", logger, metrics });
   endings.push(() => bus.close());
   return bus;
 }
@@ -120,6 +124,35 @@ test("a group goes on where its own database says, before or after what Kafka kn
   await eventually(() => later.seen.length > 0);
   expect(later.seen.flatMap(({ sequences }) => sequences)).toEqual([12]);
   expect(new Set(resumed)).toEqual(new Set([log]));
+});
+
+test("a handler that cannot keep up pauses its partitions, as a metric shows, and loses nothing", async () => {
+  const metrics = new Metrics("test");
+  const bus = await open(settings(), [], metrics);
+  const paused = async () => {
+    const text = await metrics.text();
+    const lines = [...text.matchAll(/^payflow_bus_paused_partitions_count\{.*\} (.*)$/gm)];
+    return lines.map(([, count]) => Number(count));
+  };
+  const mayGoOn = Promise.withResolvers<void>();
+  let calls = 0;
+  let handled = 0;
+  await bus.subscribe({
+    ...{ group: "ledger", topics: [topic], maxBatch: 5 },
+    async handle(_topic, events) {
+      calls += 1;
+      await mayGoOn.promise;
+      handled += events.length;
+    },
+  });
+  await bus.publish(topic, testEvents(topic, testKeys(40), 10));
+  await eventually(async () => (await paused())[0] === 4, { timeoutMs: 30_000 });
+  // One batch of each partition is under way, and the handler is not asked for a second one.
+  expect(calls).toBe(4);
+  mayGoOn.resolve();
+  await eventually(() => handled === 400);
+  await eventually(async () => (await paused())[0] === 0);
+  await eventually(async () => (await bus.lag("ledger")).events === 0);
 });
 
 test("where the group's database is away its partitions wait for it", async () => {

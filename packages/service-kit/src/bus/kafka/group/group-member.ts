@@ -218,6 +218,7 @@ export class GroupMember implements RunningSubscription {
     for (const topic of subscription.topics) {
       const held = [...this.#held.keys()].filter((name) => parts(name)[0] === names.topic(topic));
       metrics.heldPartitions.set({ group: subscription.group, topic }, held.length);
+      metrics.pausedPartitions.inc({ group: subscription.group, topic }, 0);
     }
   }
 

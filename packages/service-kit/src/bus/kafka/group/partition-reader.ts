@@ -58,6 +58,7 @@ export class PartitionReader implements Committable {
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
   #queue: KafkaRecord[] = [];
+  #isPaused = false;
 
   constructor(start: Start, options: ReaderOptions) {
     this.topic = start.topic;
@@ -91,6 +92,7 @@ export class PartitionReader implements Committable {
       if (target === undefined || target === group) this.#queue.push(record);
     }
     this.fetchFrom = next;
+    this.#countPaused();
     this.#wakeup.give();
   }
 
@@ -127,10 +129,21 @@ export class PartitionReader implements Committable {
       const startedAt = performance.now();
       const records = this.#queue.slice(0, this.#options.subscription.maxBatch);
       this.#queue = this.#queue.slice(records.length);
+      this.#countPaused();
       await this.#work(records);
       this.#options.onRoom();
       await this.#linger(records.length, startedAt);
     }
+    this.#countPaused();
+  }
+
+  /** A partition whose handler is behind by a batch or more is not fetched from, so that memory is bounded. */
+  #countPaused(): void {
+    const { metrics, subscription } = this.#options;
+    const isPaused = !this.#stopping.signal.aborted && !this.hasRoom;
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    metrics.pausedPartitions.inc({ group: subscription.group, topic: this.topic }, isPaused ? 1 : -1);
   }
 
   async #linger(count: number, startedAt: number): Promise<void> {
