@@ -54,7 +54,7 @@ const dependenciesRule: Rule = {
   name: "a workspace's manifest names what it imports, and nothing else",
   check: (files) =>
     files
-      .filter((file) => /^(apps|packages)\/[^/]+\/package\.json$|^package\.json$/.test(file.path))
+      .filter((file) => /^((apps|packages)\/[^/]+|operator)\/package\.json$|^package\.json$/.test(file.path))
       .flatMap((manifest) => {
         const { name, dependencies, devDependencies } = JSON.parse(manifest.text);
         const declared = Object.keys({ ...dependencies, ...devDependencies });

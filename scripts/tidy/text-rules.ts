@@ -25,7 +25,8 @@ const environmentRule: Rule = {
   check: (files) =>
     matchingLines(
       files.filter(
-        (file) => /^(apps|packages)\//.test(file.path) && isCode(file.path) && !readsEnvironment(file.path),
+        (file) =>
+          /^(apps|packages|operator)\//.test(file.path) && isCode(file.path) && !readsEnvironment(file.path),
       ),
       /process\.env|Bun\.env/,
       "settings come through config.ts",
