@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { isWrite } from "../src/kubernetes/audit-log.ts";
-import { type TestCluster, testCluster } from "../src/kubernetes.ts";
+import { ownTestCluster, type TestCluster, testCluster } from "../src/kubernetes.ts";
 
 const buildMs = 30 * 60_000;
 let cluster: TestCluster;
@@ -80,3 +80,21 @@ test("the audit log tells a user's writes from its reads, and those of one user 
   expect(all.filter((one) => isWrite(one) && one.namespace === namespace)).toHaveLength(3);
   expect(await cluster.audit.since(await cluster.audit.mark(), account.user)).toBeEmpty();
 }, 60_000);
+
+test("a cluster of one's own has its objects still after its parts were killed", async () => {
+  const own = await ownTestCluster();
+  const namespace = await own.namespace();
+  await own.stop("kube-apiserver");
+  expect(
+    await own.request("GET", "/readyz").then(
+      () => "answers",
+      () => "away",
+    ),
+  ).toBe("away");
+  await own.start("kube-apiserver");
+  expect((await own.request("GET", `/api/v1/namespaces/${namespace}`)).status).toBe(200);
+  await own.stop();
+  await own.start();
+  expect((await own.request("GET", `/api/v1/namespaces/${namespace}`)).status).toBe(200);
+  await own.stop();
+}, 120_000);
