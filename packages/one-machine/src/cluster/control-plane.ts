@@ -124,8 +124,10 @@ function controllerManager(local: LocalCluster, certificates: ClusterCertificate
   const kubeconfig = path.join(folder, "controller-manager.kubeconfig");
   const flags = {
     kubeconfig,
-    "authentication-kubeconfig": kubeconfig,
     "authorization-kubeconfig": kubeconfig,
+    // Told here whom to believe, it does not look for an aggregator's authority, which this cluster lacks.
+    "authentication-skip-lookup": true,
+    "client-ca-file": authority,
     "bind-address": "127.0.0.1",
     "secure-port": ports.controllerManager,
     "tls-cert-file": server.certificate,
