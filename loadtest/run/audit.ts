@@ -12,12 +12,21 @@ const auditsFinished = new Counter("audits_finished");
 /** How many requests of the load may still be open when it ends, in seconds; as long as k6 itself waits. */
 const patienceSeconds = 35;
 
+/** The last iteration may begin a little after the load's end: so many tenths of a second without one end it. */
+const quietTenths = 5;
+
 /**
  * Waits until the load is over, then lets the audit see how many iterations it had, numbered from 0. What
  * cannot be audited, since an iteration was broken off, fails.
  */
 export function audit(compare: (iterations: number) => void): void {
-  for (let left = patienceSeconds * 10; left > 0 && exec.instance.vusActive > 1; left -= 1) sleep(0.1);
+  let known = -1;
+  for (let left = patienceSeconds * 10, quiet = 0; left > 0 && quiet < quietTenths; left -= 1) {
+    sleep(0.1);
+    const { iterationsCompleted, vusActive } = exec.instance;
+    quiet = vusActive > 1 || iterationsCompleted !== known ? 0 : quiet + 1;
+    known = iterationsCompleted;
+  }
   const { iterationsCompleted, iterationsInterrupted } = exec.instance;
   check(null, {
     "the load had iterations, and none was broken off": () =>
