@@ -34,8 +34,8 @@ const troubles = ["plain", "duplicated", "reordered", "reset", "silence", "error
 export interface SeededFaults extends Faults {
   /** How often each fault was met. */
   readonly met: Map<string, number>;
-  /** From now on nothing goes wrong any more; what is silent stays so. */
-  calm(): void;
+  /** While it is calm nothing goes wrong anew; what is silent stays so. */
+  setCalm(isCalm: boolean): void;
 }
 
 /** Faults by seed. Each connection draws from a row of its own, so that its troubles are the same each time. */
@@ -47,8 +47,8 @@ export function seededFaults(seed: number, server: FakeApiServer): SeededFaults 
   let connections = 0;
   return {
     met,
-    calm() {
-      isCalm = true;
+    setCalm(wanted) {
+      isCalm = wanted;
     },
     answer({ url }) {
       const refusal = isCalm ? "none" : pick(random, refusals);
