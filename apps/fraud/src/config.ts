@@ -1,3 +1,4 @@
+import { operatorSettings } from "@payflow/service-kit/governing/operator-settings.ts";
 import {
   busSettings,
   databaseSettings,
@@ -11,6 +12,7 @@ export const fraudSettings = Type.Object({
   ...serviceSettings,
   ...databaseSettings,
   ...busSettings,
+  ...operatorSettings,
   VELOCITY_WINDOW_SECONDS: setting.integer("The default policy's window for velocity_check.", 60, {
     minimum: 1,
     maximum: 86_400,

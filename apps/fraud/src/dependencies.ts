@@ -5,6 +5,7 @@ import { decisionsStore } from "./decisions/decisions.store.ts";
 import { flagsStore } from "./flags/flags.store.ts";
 import { compilePolicy } from "./policies/compile-policy.ts";
 import { type DefaultPolicySettings, defaultPolicy } from "./policies/default-policy.ts";
+import { createGovernedPoliciesStore } from "./policies/governed/governed-policies.store.ts";
 import { policiesStore } from "./policies/policies.store.ts";
 import { policyCache } from "./policies/policy-cache.ts";
 import { redisCounters } from "./scoring/counters.store.ts";
@@ -29,6 +30,7 @@ export function createDependencies({ database, redis, defaults, onFlagged }: Par
     storedPolicies,
     fallback,
     policies: policyCache(storedPolicies, fallback),
+    governedPolicies: createGovernedPoliciesStore(database),
     counters: redisCounters(redis),
     decisions: decisionsStore(database.sql),
     looks: looksStore(database.sql),

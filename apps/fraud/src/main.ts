@@ -2,6 +2,7 @@ import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts"
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { operatorAuthenticator } from "@payflow/service-kit/governing/operator-settings.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
@@ -12,6 +13,7 @@ import { retry } from "@payflow/service-kit/work/retry.ts";
 import { fraudSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { createDependencies } from "./dependencies.ts";
+import { startApplyingPolicies } from "./policies/governed/apply-policies.ts";
 import { scoreMetrics } from "./scoring/score-metrics.ts";
 import { warmUp } from "./scoring/warm-up.ts";
 import { createInternalServer, createServer } from "./server.ts";
@@ -66,6 +68,8 @@ await runService(
         config.UPKEEP_INTERVAL_SECONDS * 1_000,
       );
       scope.defer("upkeep", () => upkeep.stop());
+      const applying = startApplyingPolicies({ ...deps, logger });
+      scope.defer("policies", () => applying.stop());
       // The connections are still being made.
       await retry(() => warmUp(deps), isTransient, warmUpBackoff).catch((error) => {
         logger.warn({ err: error }, "could not warm up; the first scores will be slower");
@@ -85,6 +89,7 @@ await runService(
           scoreMetrics: scoreMetrics(metrics),
           bus,
           internalSecret: config.INTERNAL_SERVICE_SECRET,
+          operator: operatorAuthenticator(config, logger),
         }),
         readiness: [databaseCheck(database), { name: "cache_redis", check: () => redis.ping() }],
       };

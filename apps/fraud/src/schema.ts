@@ -1,6 +1,7 @@
 import type { Mode } from "@payflow/contracts/access.ts";
-import type { FraudDecision } from "@payflow/contracts/internal-fraud.ts";
+import type { FraudDecision, PolicyMode } from "@payflow/contracts/internal-fraud.ts";
 import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { governedObjectTable, operatorFenceTable } from "@payflow/service-kit/governing/governed.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { byteText, instant } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
@@ -47,6 +48,50 @@ export const policy = pgTable(
     check("policy_mode", isMode),
   ],
 );
+
+/** The policy that a FraudPolicy resource makes of its spec; it holds in every mode of its tenants. */
+export const governedPolicy = pgTable("governed_policy", {
+  policyId: byteText("policy_id").primaryKey(),
+  mode: text("mode").$type<PolicyMode>().notNull(),
+  hash: byteText("hash")
+    .notNull()
+    .references(() => policyVersion.hash),
+  /** The number of its latest change, by which replicas tell that they apply it. */
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+});
+
+/** Which resource's policy governs a tenant, by the tenant's word as of that generation. */
+export const policyAssignment = pgTable(
+  "policy_assignment",
+  {
+    tenantId: byteText("tenant_id").primaryKey(),
+    policyId: byteText("policy_id").notNull(),
+    tenantGeneration: bigint("tenant_generation", { mode: "number" }).notNull(),
+  },
+  (table) => [index("policy_assignment_policy").on(table.policyId)],
+);
+
+/** One row: its lock gives changes of resources' policies their numbers in the order of their commits. */
+export const policyRevision = pgTable(
+  "policy_revision",
+  {
+    only: boolean("only").primaryKey().default(true),
+    number: bigint("number", { mode: "number" }).notNull().default(0),
+  },
+  () => [check("policy_revision_only", sql`"only"`)],
+);
+
+/** Up to which change each running replica applies resources' policies. */
+export const policyReplica = pgTable("policy_replica", {
+  replica: text("replica").primaryKey(),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  seenAt: instant("seen_at").notNull().defaultNow(),
+});
+
+/** What the operator governs, and the newest of its leaders. */
+export const governedObject = governedObjectTable;
+export const operatorFence = operatorFenceTable;
 
 /** The first and only decision on a payment. It is never changed: asked again, fraud answers it again. */
 export const decision = pgTable(

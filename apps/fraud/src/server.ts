@@ -11,6 +11,8 @@ import type { GetDecision } from "./decisions/get-decision.ts";
 import { flagRoutes } from "./flags/flags.routes.ts";
 import type { ListFlags } from "./flags/list-flags.ts";
 import type { ChangePolicy } from "./policies/change-policy.ts";
+import { governedRoutes } from "./policies/governed/governed.routes.ts";
+import type { GovernPolicy } from "./policies/governed/put-governed-policy.ts";
 import { policyRoutes } from "./policies/policies.routes.ts";
 import { type ScoresRoutes, scoresRoutes } from "./scoring/scores.routes.ts";
 
@@ -22,7 +24,7 @@ export function createServer(deps: ServerDependencies) {
   return http.app().use(decisionRoutes(http, deps)).use(policyRoutes(http, deps)).use(flagRoutes(http, deps));
 }
 
-export interface InternalServerDependencies extends InternalParts, ScoresRoutes {
+export interface InternalServerDependencies extends InternalParts, ScoresRoutes, GovernPolicy {
   readonly bus: EventBus;
 }
 
@@ -32,5 +34,6 @@ export function createInternalServer({ bus, ...deps }: InternalServerDependencie
   return http
     .app()
     .use(scoresRoutes(http, deps))
+    .use(governedRoutes(http, deps))
     .use(deadLetterRoutes(http, { bus, group: "fraud" }));
 }

@@ -116,6 +116,25 @@ export async function call(
   return { status: response.status, body: (await response.json()) as any };
 }
 
+/** Calls an internal route as the operator; the answer's status and JSON body. */
+export async function govern(
+  replica: Pick<Replica, "internalApp">,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body?: unknown,
+) {
+  const response = await replica.internalApp.handle(
+    new Request(`http://fraud.test${path}`, {
+      method,
+      headers: { "x-internal-token": internalSecret, "content-type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  );
+  const text = await response.text();
+  return { status: response.status, body: text === "" ? null : JSON.parse(text) };
+}
+
 /** Asks for scores over the internal route, as payment does. */
 export async function score(
   replica: Pick<Replica, "internalApp">,

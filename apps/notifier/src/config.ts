@@ -1,3 +1,4 @@
+import { operatorSettings } from "@payflow/service-kit/governing/operator-settings.ts";
 import {
   busSettings,
   databaseSettings,
@@ -11,6 +12,7 @@ export const notifierSettings = Type.Object({
   ...serviceSettings,
   ...databaseSettings,
   ...busSettings,
+  ...operatorSettings,
   WEBHOOK_ENCRYPTION_KEY: setting.secret("Signing secrets are encrypted with a key derived from it.", 32),
   WEBHOOK_PREVIOUS_ENCRYPTION_KEYS: setting.optional(
     setting.text(

@@ -2,6 +2,7 @@ import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts"
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { operatorAuthenticator } from "@payflow/service-kit/governing/operator-settings.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService, type ServiceContext } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase, type Database } from "@payflow/service-kit/store/database.ts";
@@ -10,6 +11,7 @@ import { notifierSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { createDeliveriesStore } from "./deliveries/deliveries.store.ts";
 import { createEndpointsStore } from "./endpoints/endpoints.store.ts";
+import { createGovernedEndpointsStore } from "./endpoints/governed.store.ts";
 import { createMessagesStore } from "./messages/messages.store.ts";
 import { createQueueStore } from "./queue/queue.store.ts";
 import { webhookMetrics } from "./queue/webhook-metrics.ts";
@@ -79,9 +81,11 @@ await runService(
         }),
         internalApp: createInternalServer({
           ...shared,
+          governed: createGovernedEndpointsStore(database),
           bus,
           handOver: { messages, onQueued, metrics: counted },
           internalSecret: config.INTERNAL_SERVICE_SECRET,
+          operator: operatorAuthenticator(config, logger),
         }),
         readiness: [databaseCheck(database)],
       };
@@ -119,6 +123,7 @@ function startSending(
   scope.defer("worker", () => worker.stop());
   const upkeep = startUpkeep({
     upkeep: createUpkeepStore(database.sql),
+    drains: createGovernedEndpointsStore(database),
     sender,
     secrets,
     logger,

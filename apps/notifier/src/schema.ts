@@ -1,5 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { governedObjectTable, operatorFenceTable } from "@payflow/service-kit/governing/governed.ts";
 import { bytea, byteText } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
 import { sql } from "drizzle-orm";
@@ -46,12 +47,22 @@ export const endpoint = pgTable(
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
     deletedAt: instant("deleted_at"),
+    managedBy: text("managed_by").$type<"kubernetes">(),
+    /** What its resource wants; `enabled` is false beside that once failures have disabled it. */
+    wantedEnabled: boolean("wanted_enabled"),
+    /** What one attempt may take, and how many a delivery gets, where its resource says so. */
+    timeoutMs: integer("timeout_ms"),
+    maxAttempts: smallint("max_attempts"),
+    /** Since when it is told of nothing new: it goes once what waited was sent. */
+    drainingAt: instant("draining_at"),
   },
   (table) => [
     index("endpoint_of_tenant").on(table.tenantId, table.mode, table.id).where(sql`deleted_at is null`),
     uniqueIndex("endpoint_one_default")
       .on(table.tenantId, table.mode)
       .where(sql`is_default and deleted_at is null`),
+    index("endpoint_draining").on(table.id).where(sql`draining_at is not null and deleted_at is null`),
+    check("endpoint_managed_by", sql`managed_by in ('kubernetes')`),
     check("endpoint_mode", sql`mode in ('live', 'test')`),
     check("endpoint_disabled_reason", sql`disabled_reason in ('owner', 'gone', 'failing', 'deleted')`),
     check("endpoint_enabled", sql`enabled = (disabled_reason is null)`),
@@ -83,6 +94,11 @@ export const endpointQueue = pgTable(
     pausedUntil: instant("paused_until").notNull().default(sql`'-infinity'`),
     consecutiveFailures: integer("consecutive_failures").notNull().default(0),
     lastSuccessAt: instant("last_success_at"),
+    lastFailureAt: instant("last_failure_at"),
+    /** Of the latest attempt that was answered at all. */
+    lastStatusCode: smallint("last_status_code"),
+    /** Deliveries that were given up. */
+    deadDeliveries: bigint("dead_deliveries", { mode: "number" }).notNull().default(0),
     /** The first failure since the last success, and how many messages have failed since then. */
     failingSince: instant("failing_since"),
     failedMessages: integer("failed_messages").notNull().default(0),
@@ -211,4 +227,7 @@ export const attempt = pgTable(
 );
 
 export const lease = leaseTable;
+/** What the operator governs, and the newest of its leaders. */
+export const governedObject = governedObjectTable;
+export const operatorFence = operatorFenceTable;
 export const eventBus = eventBusTable;

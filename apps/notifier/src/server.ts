@@ -8,8 +8,10 @@ import {
 } from "@payflow/service-kit/http/server.ts";
 import { type DeliveriesRoutes, deliveriesRoutes } from "./deliveries/deliveries.routes.ts";
 import { type EndpointsRoutes, endpointsRoutes } from "./endpoints/endpoints.routes.ts";
-import { internalEndpointsRoutes } from "./endpoints/internal-endpoints.routes.ts";
-import type { PutDefaultEndpoint } from "./endpoints/put-default-endpoint.ts";
+import {
+  type InternalEndpointsRoutes,
+  internalEndpointsRoutes,
+} from "./endpoints/internal-endpoints.routes.ts";
 import type { HandOver } from "./messages/hand-over.ts";
 import { internalMessagesRoutes } from "./messages/internal-messages.routes.ts";
 
@@ -36,7 +38,7 @@ export function createServer(deps: ServerDependencies) {
   return http.app().use(endpointsRoutes(http, deps)).use(deliveriesRoutes(http, deps));
 }
 
-export interface InternalServerDependencies extends InternalParts, PutDefaultEndpoint {
+export interface InternalServerDependencies extends InternalParts, InternalEndpointsRoutes {
   readonly bus: EventBus;
   readonly handOver: HandOver;
 }

@@ -14,6 +14,8 @@ import { type TestDatabase, testPostgres } from "@payflow/testkit/postgres.ts";
 import { consumers } from "../src/consumers.ts";
 import { createDeliveriesStore } from "../src/deliveries/deliveries.store.ts";
 import { createEndpointsStore } from "../src/endpoints/endpoints.store.ts";
+import { createGovernedEndpointsStore } from "../src/endpoints/governed.store.ts";
+import { internalEndpointsRoutes } from "../src/endpoints/internal-endpoints.routes.ts";
 import { putDefaultEndpoint } from "../src/endpoints/put-default-endpoint.ts";
 import { internalMessagesRoutes } from "../src/messages/internal-messages.routes.ts";
 import { createMessagesStore } from "../src/messages/messages.store.ts";
@@ -106,6 +108,7 @@ export function startReplica(database: Database, options: ReplicaOptions = {}) {
     logger,
     metrics,
   });
+  const governed = createGovernedEndpointsStore(database);
   const internalHttp = createInternalHttp({
     service: "notifier",
     title: "PayFlow notifier, internal",
@@ -115,7 +118,8 @@ export function startReplica(database: Database, options: ReplicaOptions = {}) {
   });
   const internal = internalHttp
     .app()
-    .use(internalMessagesRoutes(internalHttp, { messages, onQueued: wake, metrics: counted }));
+    .use(internalMessagesRoutes(internalHttp, { messages, onQueued: wake, metrics: counted }))
+    .use(internalEndpointsRoutes(internalHttp, { ...deps, governed }));
   const upkeep = createUpkeepStore(database.sql);
   const probing: ProbeEndpoints = { upkeep, sender, secrets, metrics: counted, logger, onQueueChanged: wake };
   return {
@@ -160,6 +164,18 @@ export function startReplica(database: Database, options: ReplicaOptions = {}) {
       );
       return { status: response.status, body: JSON.parse(await response.text()) };
     },
+    /** Calls an internal route as the operator. */
+    async govern(method: string, path: string, headers: Readonly<Record<string, string>>, body?: unknown) {
+      const response = await internal.handle(
+        new Request(`http://notifier${path}`, {
+          method,
+          headers: { ...headers, "x-internal-token": internalSecret, "content-type": "application/json" },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        }),
+      );
+      return { status: response.status, body: JSON.parse(await response.text()) };
+    },
+    finishDrains: () => governed.finishDrains(100),
     async stop() {
       await worker?.stop();
       sender.close();

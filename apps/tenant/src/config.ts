@@ -1,3 +1,4 @@
+import { operatorSettings } from "@payflow/service-kit/governing/operator-settings.ts";
 import {
   busSettings,
   databaseSettings,
@@ -10,7 +11,9 @@ export const tenantSettings = Type.Object({
   ...serviceSettings,
   ...databaseSettings,
   ...busSettings,
+  ...operatorSettings,
   NOTIFIER_SERVICE_URL: setting.url("The notifier app's internal base URL.", "http://127.0.0.1:4002"),
+  PAYMENT_SERVICE_URL: setting.url("The payment app's internal base URL.", "http://127.0.0.1:4000"),
   API_KEY_SECRET: setting.secret("Keys are stored as HMAC under this secret; losing it ends every key.", 32),
   API_KEY_SECRET_VERSION: setting.integer("The version of that secret, stored beside each key.", 1, {
     minimum: 1,

@@ -1,4 +1,5 @@
 import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts";
+import { operatorAuthenticator } from "@payflow/service-kit/governing/operator-settings.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { Scope } from "@payflow/service-kit/process/scope.ts";
 import { connectDatabase } from "@payflow/service-kit/store/database.ts";
@@ -12,6 +13,7 @@ import { createChangeLog } from "./changes/change-log.store.ts";
 import { createPublishedStore } from "./changes/published-state.store.ts";
 import { ChangePublisher } from "./changes/publisher.ts";
 import type { TenantConfig } from "./config.ts";
+import { createGovernedStore } from "./governed/governed.store.ts";
 import type { InternalServerDependencies, ServerDependencies } from "./server.ts";
 import { createTenantStore } from "./tenants/tenants.store.ts";
 import { transactions } from "./transaction.ts";
@@ -62,7 +64,17 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
       markUsedEveryMs: config.LAST_USED_FLUSH_MS,
     }),
   );
-  const common = { tenants, logger, metrics };
+  const common = {
+    tenants,
+    logger,
+    metrics,
+    transact: transactions(database),
+    secrets,
+    changeLog,
+    announce: () => publisher.wake(),
+  };
+  const client = (service: string, baseUrl: string) =>
+    createInternalClient({ service, baseUrl, secret: config.INTERNAL_SERVICE_SECRET });
   const server: ServerDependencies = {
     ...common,
     authenticator,
@@ -70,22 +82,17 @@ export function composeTenant({ config, logger, metrics, scope }: Surroundings) 
     adminToken: config.ADMIN_TOKEN,
     registration: config.TENANT_REGISTRATION,
     openRegistrationsPerMinute: config.OPEN_REGISTRATIONS_PER_MINUTE,
-    transact: transactions(database),
     keys: createApiKeyStore(database),
-    secrets,
-    changeLog,
     cursors: createCursors(config.INTERNAL_SERVICE_SECRET),
-    announce: () => publisher.wake(),
-    notifier: createInternalClient({
-      service: "The notifier service",
-      baseUrl: config.NOTIFIER_SERVICE_URL,
-      secret: config.INTERNAL_SERVICE_SECRET,
-    }),
+    notifier: client("The notifier service", config.NOTIFIER_SERVICE_URL),
   };
   const internal: InternalServerDependencies = {
     ...common,
     ...verifying,
+    governed: createGovernedStore(database),
+    payment: client("The payment service", config.PAYMENT_SERVICE_URL),
     internalSecret: config.INTERNAL_SERVICE_SECRET,
+    operator: operatorAuthenticator(config, logger),
   };
   return { database, publisher, usage, verifying, server, internal };
 }

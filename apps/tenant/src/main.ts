@@ -27,7 +27,7 @@ await runService(
       };
       return {
         publicApp: createServer({ ...server, announce }),
-        internalApp: createInternalServer(internal),
+        internalApp: createInternalServer({ ...internal, announce }),
         readiness: [databaseCheck(database)],
       };
     },

@@ -1,5 +1,7 @@
 import type { Mode, Scope } from "@payflow/contracts/access.ts";
+import type { DeletionPolicy, TenantMode } from "@payflow/contracts/internal-tenant.ts";
 import { eventBusTable } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { governedObjectTable, operatorFenceTable } from "@payflow/service-kit/governing/governed.ts";
 import { outboxTable } from "@payflow/service-kit/outbox/outbox.ts";
 import { byteText, instant, wholeNumber } from "@payflow/service-kit/store/columns.ts";
 import { leaseTable } from "@payflow/service-kit/store/lease.ts";
@@ -10,6 +12,9 @@ import { boolean, check, customType, index, integer, pgTable } from "drizzle-orm
 export const lease = leaseTable;
 export const eventBus = eventBusTable;
 export const outbox = outboxTable;
+/** What the operator governs, and the newest of its leaders. */
+export const governedObject = governedObjectTable;
+export const operatorFence = operatorFenceTable;
 
 const texts = customType<{ data: string[]; driverData: string[] }>({ dataType: () => "text[]" });
 
@@ -25,6 +30,14 @@ export const tenant = pgTable(
     eventsPerSecond: integer("events_per_second").notNull(),
     monthlyEvents: wholeNumber("monthly_events"),
     maxPaymentAmount: wholeNumber("max_payment_amount"),
+    /** The modes it has keys in, and its currency; they never change. */
+    mode: byteText("mode").$type<TenantMode>().notNull().default("both"),
+    currency: byteText("currency"),
+    managedBy: byteText("managed_by").$type<"kubernetes">(),
+    deletionPolicy: byteText("deletion_policy").$type<DeletionPolicy>(),
+    /** How it was ended; `closing` until nothing can use its keys any more, then `purged`. */
+    ended: byteText("ended").$type<"closing" | "archived" | "purged">(),
+    endedAt: instant("ended_at"),
     /** The number of the latest change that keys' records must show. */
     version: wholeNumber("version").notNull().default(0),
     createdAt: instant("created_at").notNull().defaultNow(),
@@ -32,6 +45,9 @@ export const tenant = pgTable(
   },
   () => [
     check("tenant_status", sql`status in ('active', 'suspended')`),
+    check("tenant_mode", sql`mode in ('test', 'live', 'both')`),
+    check("tenant_managed_by", sql`managed_by in ('kubernetes')`),
+    check("tenant_ended", sql`ended in ('closing', 'archived', 'purged')`),
     check("tenant_limits", sql`requests_per_second > 0 and burst > 0 and events_per_second > 0`),
   ],
 );
@@ -56,10 +72,13 @@ export const apiKey = pgTable(
     previousExpiresAt: instant("previous_expires_at"),
     revokedAt: instant("revoked_at"),
     lastUsedAt: instant("last_used_at"),
+    managedBy: byteText("managed_by").$type<"kubernetes">(),
     version: wholeNumber("version").notNull().default(0),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [
+    index("api_key_governed").on(table.tenantId, table.keyId).where(sql`managed_by is not null`),
+    check("api_key_managed_by", sql`managed_by in ('kubernetes')`),
     index("api_key_list").on(table.tenantId, table.mode, table.keyId).where(sql`revoked_at is null`),
     check("api_key_mode", sql`mode in ('live', 'test')`),
   ],

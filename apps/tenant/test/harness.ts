@@ -93,6 +93,7 @@ export interface Call {
   readonly key?: string;
   readonly token?: string;
   readonly internal?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
 }
 
@@ -101,12 +102,13 @@ export async function call(
   app: { handle(request: Request): Promise<Response> },
   method: string,
   path: string,
-  { key, token, internal, body }: Call = {},
+  { key, token, internal, headers, body }: Call = {},
 ): Promise<Called> {
   const response = await app.handle(
     new Request(`http://localhost${path}`, {
       method,
       headers: {
+        ...headers,
         ...(key === undefined ? {} : { "x-api-key": key }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(internal === undefined ? {} : { "x-internal-token": internal }),

@@ -62,6 +62,8 @@ export interface TenantContext {
   readonly keyId: string;
   readonly scopes: readonly Scope[];
   readonly limits: TenantLimits;
+  /** What amounts are shown in where no currency is asked for; null where the tenant has none of its own. */
+  readonly currency?: string | null;
   readonly requestId: string;
   readonly traceparent?: string;
 }

@@ -42,6 +42,12 @@ export const errorCodes = {
     title: "The internal token is missing or not valid",
     description: "Internal routes are for this installation's own services.",
   },
+  invalid_operator_token: {
+    status: 401,
+    title: "The operator's token is missing or not valid",
+    description:
+      "This route is for the operator: send its ServiceAccount token, made for PayFlow's audience.",
+  },
   tenant_suspended: {
     status: 403,
     title: "The tenant is suspended",
@@ -77,6 +83,26 @@ export const errorCodes = {
     title: "A Kubernetes resource governs this object",
     description: "Change the resource; the operator carries the change over.",
   },
+  governed_by_another: {
+    status: 409,
+    title: "Another resource governs this object",
+    description: "An object belongs to the resource it was made for; `detail` names that resource.",
+  },
+  stale_leader: {
+    status: 409,
+    title: "Another operator leads by now",
+    description: "Stop writing: a newer holder of the Lease has written since.",
+  },
+  stale_generation: {
+    status: 409,
+    title: "The resource has been changed since",
+    description: "Read the resource again and send its present generation.",
+  },
+  tenant_has_payments: {
+    status: 409,
+    title: "The tenant has live payments",
+    description: "A tenant with live payments is not purged: archive or retain it.",
+  },
   payload_too_large: {
     status: 413,
     title: "The body is too large",
@@ -101,6 +127,16 @@ export const errorCodes = {
     status: 422,
     title: "The amount is over the tenant's maximum",
     description: "Pay a smaller amount, or ask the platform's owner for a higher maximum.",
+  },
+  immutable_field: {
+    status: 422,
+    title: "A field that never changes is to be changed",
+    description: "Fields to set back are named in `errors`; make a new resource for other values.",
+  },
+  policy_test_failed: {
+    status: 422,
+    title: "The policy fails its own tests",
+    description: "Correct the rules or the tests named in `errors`; the policy in force stays.",
   },
   idempotency_key_reused: {
     status: 422,

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ModeSchema } from "./access.ts";
-import { nullable, oneOf, text } from "./fields.ts";
+import { Amount, Currency, IpAddress, nullable, oneOf, Timestamp, text } from "./fields.ts";
 
 /** The internal route on which payment asks fraud for decisions; POST, idempotent by payment id. */
 export const scoresPath = "/internal/v1/scores";
@@ -73,3 +73,90 @@ export type ScoreAnswer = Static<typeof ScoreAnswer>;
 /** The decisions in the order of the payments asked about. */
 export const ScoresAnswer = Type.Object({ decisions: Type.Array(ScoreAnswer) });
 export type ScoresAnswer = Static<typeof ScoresAnswer>;
+
+/** How a resource's policy acts: fully, only on record, or not at all. */
+const policyModes = ["enforce", "shadow", "off"] as const;
+export type PolicyMode = (typeof policyModes)[number];
+
+/**
+ * A payment and the verdict expected of the policy when it is enforced. `seen` is what counting rules see, by
+ * their ids; a rule that is not named sees this payment alone.
+ */
+export const PolicyTest = Type.Object(
+  {
+    name: text(200, "What the test is called where it fails."),
+    payment: Type.Object(
+      {
+        amount: Amount,
+        currency: Currency,
+        customer_id: Type.Optional(text(255, "The customer.")),
+        card_fingerprint: Type.Optional(text(255, "The card.")),
+        ip: Type.Optional(IpAddress),
+        seen: Type.Optional(Type.Record(Type.String({ maxLength: 100 }), Type.Number({ minimum: 0 }))),
+      },
+      strict,
+    ),
+    expect: oneOf(fraudDecisions),
+  },
+  strict,
+);
+export type PolicyTest = Static<typeof PolicyTest>;
+
+const Threshold = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: 100, description: "The score from which on it is done." }),
+);
+
+/**
+ * `PUT /internal/v1/fraud-policies/:id`: all that a FraudPolicy resource says; rules are those of
+ * `PUT /fraud/policy`. One that fails its own tests is refused, and the last good one stays.
+ */
+export const PutPolicyBody = Type.Object(
+  {
+    mode: oneOf(policyModes),
+    thresholds: Type.Object({ flag: Threshold, review: Threshold, block: Threshold }, strict),
+    rules: Type.Array(Type.Unknown(), { maxItems: 50 }),
+    fail_mode: oneOf(failModes),
+    tests: Type.Array(PolicyTest, { maxItems: 50 }),
+  },
+  strict,
+);
+export type PutPolicyBody = Static<typeof PutPolicyBody>;
+
+/**
+ * `PUT /internal/v1/fraud-policies/:id/tenants`: all tenants that refer to the policy, each as of a
+ * generation of its own: a tenant that has moved on to another policy since does not come back by an older
+ * list.
+ */
+export const PolicyTenantsBody = Type.Object(
+  {
+    tenants: Type.Array(
+      Type.Object(
+        {
+          tenant_id: Type.String({ pattern: "^ten_[0-7][0-9a-hjkmnp-tv-z]{25}$" }),
+          generation: Type.Integer({ minimum: 1 }),
+        },
+        strict,
+      ),
+      { maxItems: 10_000 },
+    ),
+  },
+  strict,
+);
+export type PolicyTenantsBody = Static<typeof PolicyTenantsBody>;
+
+/** `GET /internal/v1/fraud-policies/:id`. `hash` names the version by which decisions are made. */
+export const InternalPolicy = Type.Object({
+  policy_id: Type.String(),
+  mode: oneOf(policyModes),
+  hash: Type.String(),
+  generation: nullable(Type.Integer()),
+  matched_tenants: Type.Integer({ minimum: 0 }),
+  replicas: Type.Object({
+    applied: Type.Integer({ minimum: 0, description: "Of those, replicas that apply this version." }),
+    running: Type.Integer({ minimum: 0 }),
+  }),
+  updated_at: Timestamp,
+});
+export type InternalPolicy = Static<typeof InternalPolicy>;
+
+export const internalPolicyPath = (policyId: string) => `/internal/v1/fraud-policies/${policyId}`;

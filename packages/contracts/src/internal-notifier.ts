@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { type Mode, ModeSchema } from "./access.ts";
-import { nullable, oneOf, text, Url } from "./fields.ts";
+import { consumerGroups } from "./events.ts";
+import { nullable, oneOf, Timestamp, text, Url } from "./fields.ts";
 
 const strict = { additionalProperties: false };
 
@@ -43,11 +44,7 @@ const messageSources = ["ingest"] as const;
 export type HandedSource = (typeof messageSources)[number];
 
 /** The events that come by this route; endpoints ask for them as for those of the bus. */
-export const handedEvents = [
-  "payment_exhaust.received",
-  "processor.degraded",
-  "processor.recovered",
-] as const;
+const handedEvents = ["payment_exhaust.received", "processor.degraded", "processor.recovered"] as const;
 
 const TenantId = Type.String({ pattern: "^ten_[0-7][0-9a-hjkmnp-tv-z]{25}$" });
 const HandedEventSchema = oneOf(handedEvents);
@@ -99,3 +96,91 @@ export const WantedBody = Type.Object(
 
 /** In the order of what was asked. */
 export const WantedAnswer = Type.Object({ wanted: Type.Array(Type.Boolean()) });
+
+/** The events that endpoints can ask for. */
+export const webhookEvents = [...consumerGroups.notifier.topics, ...handedEvents] as const;
+
+const SigningSecret = Type.String({
+  pattern: "^whsec_[A-Za-z0-9+/]{32,86}={0,2}$",
+  description: "`whsec_` and base64 of 24 to 64 bytes.",
+});
+
+/** An attempt of a delivery is given no longer than this, and a delivery no more attempts. */
+const maxTimeoutSeconds = 30;
+const maxDeliveryAttempts = 10;
+
+/**
+ * `PUT /internal/v1/webhook-endpoints/:id`: all that a WebhookEndpoint resource says. Tenant and mode never
+ * change. A secret that differs from the present one takes its place, and both sign for the overlap. Without
+ * a secret one is made, and shown in the answer that made it.
+ */
+export const PutEndpointBody = Type.Object(
+  {
+    tenant_id: TenantId,
+    mode: ModeSchema,
+    url: Url,
+    events: Type.Array(oneOf(webhookEvents), {
+      minItems: 1,
+      maxItems: webhookEvents.length,
+      uniqueItems: true,
+    }),
+    enabled: Type.Boolean(),
+    signing: Type.Object(
+      {
+        secret: Type.Optional(SigningSecret),
+        overlap_seconds: Type.Integer({ minimum: 0, maximum: 7 * 86_400 }),
+      },
+      strict,
+    ),
+    delivery: Type.Object(
+      {
+        timeout_seconds: Type.Integer({ minimum: 1, maximum: maxTimeoutSeconds }),
+        max_attempts: Type.Integer({ minimum: 1, maximum: maxDeliveryAttempts }),
+        rate_per_second: nullable(Type.Integer({ minimum: 1, maximum: 10_000 })),
+      },
+      strict,
+    ),
+  },
+  strict,
+);
+export type PutEndpointBody = Static<typeof PutEndpointBody>;
+
+/** `drain`: what waits is still sent, nothing new is. `immediate`: what waits is canceled. */
+const EndpointDeletionSchema = oneOf(["drain", "immediate"]);
+export type EndpointDeletion = Static<typeof EndpointDeletionSchema>;
+export const DeleteEndpointQuery = Type.Object({ policy: Type.Optional(EndpointDeletionSchema) }, strict);
+
+/** What the deliveries of an endpoint are like. `pending` counts up to 100,000. */
+export const DeliveryStatus = Type.Object({
+  last_success_at: nullable(Timestamp),
+  last_failure_at: nullable(Timestamp),
+  last_status_code: nullable(Type.Integer()),
+  consecutive_failures: Type.Integer({ minimum: 0 }),
+  pending: Type.Integer({ minimum: 0 }),
+  dead: Type.Integer({ minimum: 0, description: "Deliveries that were given up." }),
+  auto_disabled: nullable(
+    oneOf(["gone", "failing"], "Why we disabled it ourselves: it answered 410, or failed for days."),
+  ),
+});
+
+/** `GET /internal/v1/webhook-endpoints/:id`. `enabled` is what the resource wants. */
+export const InternalEndpoint = Type.Object({
+  endpoint_id: Type.String(),
+  tenant_id: TenantId,
+  mode: ModeSchema,
+  url: Type.String(),
+  events: Type.Array(Type.String()),
+  enabled: Type.Boolean(),
+  state: oneOf(["open", "draining", "deleted"]),
+  generation: nullable(Type.Integer()),
+  signing: Type.Object({
+    fingerprint: Type.String({ description: "The first 16 hex digits of the secret's SHA-256." }),
+    previous_expires_at: nullable(Timestamp),
+  }),
+  signing_secret: Type.Optional(Type.String({ description: "Only where it was just made here." })),
+  delivery: PutEndpointBody.properties.delivery,
+  status: DeliveryStatus,
+});
+export type InternalEndpoint = Static<typeof InternalEndpoint>;
+
+export const internalEndpointPath = (endpointId: string) => `/internal/v1/webhook-endpoints/${endpointId}`;

@@ -1,6 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { ModeSchema } from "./access.ts";
+import { type Mode, ModeSchema } from "./access.ts";
 import { Currency, nullable, oneOf, Timestamp } from "./fields.ts";
+
+/** `GET`: whether a tenant has ever made a payment in a mode. */
+export const tenantPaymentsPath = (tenantId: string, mode: Mode) =>
+  `/internal/v1/tenants/${tenantId}/payments/${mode}`;
+export const TenantPaymentsAnswer = Type.Object({ exists: Type.Boolean() });
 
 const Id = Type.String({ minLength: 1, maxLength: 100 });
 

@@ -10,7 +10,10 @@ export interface ChangePolicy {
   readonly policies: PolicyCache;
 }
 
-/** Puts a tenant's policy in the place of the one before, in the key's mode. Fails with `invalid_request`. */
+/**
+ * Puts a tenant's policy in the place of the one before, in the key's mode. Fails with `invalid_request`,
+ * or `managed_by_kubernetes` where a resource's policy governs the tenant.
+ */
 export async function putPolicy(
   deps: ChangePolicy,
   tenant: TenantContext,
@@ -27,7 +30,7 @@ export async function getPolicy(deps: ChangePolicy, tenant: TenantContext): Prom
   const stored = await deps.storedPolicies.get(tenant);
   if (stored !== null) return toResponse(tenant, stored);
   const { hash, policy } = deps.policies.fallback;
-  return toResponse(tenant, { hash, policy, updatedAt: null });
+  return toResponse(tenant, { hash, policy, updatedAt: null, isGoverned: false });
 }
 
 function toResponse(
@@ -39,6 +42,7 @@ function toResponse(
     mode: tenant.mode,
     policy_hash: stored.hash,
     is_default: stored.updatedAt === null,
+    managed_by: stored.isGoverned ? "kubernetes" : null,
     updated_at: stored.updatedAt?.toISOString() ?? null,
     policy: stored.policy,
   };

@@ -1,4 +1,4 @@
-import { nullable, Timestamp } from "@payflow/contracts/fields.ts";
+import { nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { PolicyBody } from "./policy.ts";
 
@@ -16,6 +16,7 @@ export const PolicyResponse = Type.Object({
   is_default: Type.Boolean({
     description: "Whether the installation's default policy holds, for want of one.",
   }),
+  managed_by: nullable(oneOf(["kubernetes"], "A resource's policy is changed by it alone.")),
   updated_at: nullable(Timestamp),
   policy: PolicyBody,
 });

@@ -20,5 +20,6 @@ export const policyRoutes = (http: Http, deps: ChangePolicy) =>
           "In effect on every replica within a second. It holds for the key's mode alone. " +
           "What is left out takes its default; the answer shows the policy complete.",
         responses: { 200: PolicyResponse },
+        problems: ["managed_by_kubernetes"],
       }),
     });

@@ -17,6 +17,8 @@ export interface PolicyCache {
   version(hash: string): Promise<Policy>;
   /** Forgets one, so that its next use asks the store. */
   forget(owner: PolicyOwner): void;
+  /** Makes the next use of any ask the store. */
+  expire(): void;
   /** What holds for a tenant without a policy of its own. */
   readonly fallback: CompiledPolicy;
 }
@@ -38,6 +40,7 @@ export function policyCache(
   nowMs: () => number = () => performance.now(),
 ): PolicyCache {
   const entries = new Map<string, Entry>();
+  let expiredAt = Number.NEGATIVE_INFINITY;
   const nameOf = (owner: PolicyOwner) => `${owner.tenantId}:${owner.mode}`;
 
   async function refresh(stale: readonly PolicyOwner[]): Promise<void> {
@@ -72,10 +75,13 @@ export function policyCache(
       if (policy === null) throw new Error(`the policy ${hash} of a decision is gone`);
       return policy;
     },
+    expire: () => {
+      expiredAt = nowMs();
+    },
     forget: (owner) => void entries.delete(nameOf(owner)),
     async find(owners) {
       for (;;) {
-        const limit = nowMs() - freshMs;
+        const limit = Math.max(nowMs() - freshMs, expiredAt);
         const stale = new Map<string, PolicyOwner>();
         for (const owner of owners) {
           const entry = entries.get(nameOf(owner));

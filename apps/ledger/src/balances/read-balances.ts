@@ -16,8 +16,8 @@ export interface ReadBalances {
 }
 
 /**
- * What the platform owes the tenant: in the asked currency, else in the one it used first. Without any
- * movement the balance is 0, and without a currency asked for there is none to name.
+ * What the platform owes the tenant: in the asked currency, else in the tenant's own, else in the one it used
+ * first. Without any movement the balance is 0, and a tenant may then have no currency to name.
  */
 export async function readBalance(
   { balances }: ReadBalances,
@@ -26,7 +26,7 @@ export async function readBalance(
 ): Promise<BalanceResponse> {
   const { held, asOf } = await balances.payable(tenant.tenantId, tenant.mode);
   const all = held.map((one) => toBalance(one.currency, balanceOf(one)));
-  const currency = asked ?? all[0]?.currency;
+  const currency = asked ?? tenant.currency ?? all[0]?.currency;
   const main =
     currency === undefined
       ? { currency: null, balance: 0, balance_display: null }

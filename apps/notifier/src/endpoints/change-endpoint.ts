@@ -1,6 +1,5 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
-import { isId } from "@payflow/contracts/ids.ts";
 import type { SecretBox } from "../sending/secret-box.ts";
 import { newSigningSecret } from "../sending/signature.ts";
 import { requireFitUrl } from "./create-endpoint.ts";
@@ -13,6 +12,7 @@ import {
   toEndpoint,
 } from "./endpoints.contract.ts";
 import type { EndpointsStore } from "./endpoints.store.ts";
+import { findChangeable } from "./read-endpoints.ts";
 
 export interface ChangeEndpoint {
   readonly endpoints: EndpointsStore;
@@ -24,7 +24,8 @@ export interface ChangeEndpoint {
 
 /**
  * Changes what is given. Disabling pauses what waits, and events of that time are not kept; enabling lets
- * what waits go on and forgets earlier failures. Fails with `not_found` or `invalid_request`.
+ * what waits go on and forgets earlier failures. Fails with `not_found`,
+ * `managed_by_kubernetes` or `invalid_request`.
  */
 export async function changeEndpoint(
   deps: ChangeEndpoint,
@@ -32,7 +33,7 @@ export async function changeEndpoint(
   endpointId: string,
   body: ChangeEndpointBody,
 ): Promise<EndpointResponse> {
-  if (!isId("whe", endpointId)) throw new DomainError("not_found");
+  await findChangeable(deps, tenant, endpointId);
   if (body.url !== undefined) requireFitUrl(body.url, deps.allowPrivate);
   const { rate_per_second: ratePerSecond, ...rest } = body;
   const change = { ...rest, ...(ratePerSecond === undefined ? {} : { ratePerSecond }) };
@@ -48,7 +49,8 @@ export async function deleteEndpoint(
   tenant: TenantContext,
   endpointId: string,
 ): Promise<void> {
-  const isRemoved = isId("whe", endpointId) && (await deps.endpoints.remove(tenant, endpointId));
+  await findChangeable(deps, tenant, endpointId);
+  const isRemoved = await deps.endpoints.remove(tenant, endpointId);
   if (!isRemoved) throw new DomainError("not_found");
   deps.onQueueChanged();
 }
@@ -63,7 +65,7 @@ export async function rotateSecret(
   endpointId: string,
   body: RotateSecretBody,
 ): Promise<RotatedSecretResponse> {
-  if (!isId("whe", endpointId)) throw new DomainError("not_found");
+  await findChangeable(deps, tenant, endpointId);
   const signingSecret = newSigningSecret();
   const sealed = deps.secrets.seal(endpointId, signingSecret);
   const overlapSeconds = body.overlap_seconds ?? defaultOverlapSeconds;

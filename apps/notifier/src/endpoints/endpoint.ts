@@ -1,10 +1,5 @@
 import type { FieldError } from "@payflow/contracts/errors.ts";
-import { consumerGroups } from "@payflow/contracts/events.ts";
-import { handedEvents } from "@payflow/contracts/internal-notifier.ts";
 import { isGlobalAddress, literalAddress } from "../sending/address-guard.ts";
-
-/** The events that an endpoint can ask for: what notifier reads from the bus, and what ingest hands over. */
-export const webhookEvents = [...consumerGroups.notifier.topics, ...handedEvents] as const;
 
 export const maxEndpoints = 50;
 export const maxOverlapSeconds = 7 * 86_400;

@@ -1,8 +1,9 @@
 import { Description, nullable, oneOf, Timestamp, Url } from "@payflow/contracts/fields.ts";
+import { webhookEvents } from "@payflow/contracts/internal-notifier.ts";
 import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { disabledReasons } from "../schema.ts";
-import { defaultOverlapSeconds, maxOverlapSeconds, webhookEvents } from "./endpoint.ts";
+import { defaultOverlapSeconds, maxOverlapSeconds } from "./endpoint.ts";
 import type { EndpointView } from "./endpoints.store.ts";
 
 const strict = { additionalProperties: false };
@@ -87,6 +88,7 @@ export const EndpointResponse = Type.Object({
   disabled_reason: nullable(oneOf(disabledReasons)),
   disabled_at: nullable(Timestamp),
   is_default: Type.Boolean(),
+  managed_by: nullable(oneOf(["kubernetes"], "An endpoint made by a resource is changed by it alone.")),
   rate_per_second: nullable(Type.Integer()),
   previous_secret_expires_at: nullable(Timestamp),
   health: Health,
@@ -132,6 +134,7 @@ export function toEndpoint(view: EndpointView): EndpointResponse {
     disabled_reason: view.disabledReason,
     disabled_at: time(view.disabledAt),
     is_default: view.isDefault,
+    managed_by: view.managedBy,
     rate_per_second: view.ratePerSecond,
     previous_secret_expires_at: time(view.previousExpiresAt),
     health: {

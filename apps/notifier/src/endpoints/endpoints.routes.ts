@@ -68,7 +68,7 @@ export const endpointsRoutes = (http: Http, deps: EndpointsRoutes) =>
             "A disabled endpoint keeps what waits, paused; events of that time are not kept for it. " +
             "Enabling lets what waits go on.",
           responses: { 200: EndpointResponse },
-          problems: ["not_found"],
+          problems: ["not_found", "managed_by_kubernetes"],
         }),
       },
     )
@@ -84,7 +84,7 @@ export const endpointsRoutes = (http: Http, deps: EndpointsRoutes) =>
           summary: "Delete a webhook endpoint",
           description: "Attempts under way end; deliveries that wait are canceled.",
           responses: { 204: null },
-          problems: ["not_found"],
+          problems: ["not_found", "managed_by_kubernetes"],
         }),
       },
     )
@@ -103,7 +103,7 @@ const secretRoutes = (http: Http, deps: EndpointsRoutes) =>
           summary: "Rotate the signing secret",
           description: "While the secrets overlap, each message carries a signature of both.",
           responses: { 200: RotatedSecretResponse },
-          problems: ["not_found"],
+          problems: ["not_found", "managed_by_kubernetes"],
         }),
       },
     )

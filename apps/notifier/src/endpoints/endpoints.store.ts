@@ -7,6 +7,7 @@ import type { SealedSecret } from "../sending/secret-box.ts";
 import { maxEndpoints } from "./endpoint.ts";
 
 export type EndpointRow = typeof endpoint.$inferSelect;
+type GovernedColumns = "managedBy" | "wantedEnabled" | "timeoutMs" | "maxAttempts";
 
 /** An endpoint with what its queue knows of its health. */
 export interface EndpointView extends EndpointRow {
@@ -23,7 +24,7 @@ export interface Owner {
   readonly mode: Mode;
 }
 
-export interface NewEndpoint extends Owner {
+export interface NewEndpoint extends Owner, Pick<Partial<EndpointRow>, GovernedColumns> {
   readonly id: string;
   readonly url: string;
   readonly events: readonly string[];
@@ -40,10 +41,14 @@ export interface EndpointChange {
   readonly description?: string | null;
   readonly enabled?: boolean;
   readonly ratePerSecond?: number | null;
+  /** What a resource says besides. */
+  readonly wantedEnabled?: boolean;
+  readonly timeoutMs?: number;
+  readonly maxAttempts?: number;
 }
 
 export type EndpointsStore = ReturnType<typeof createEndpointsStore>;
-type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
+export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
 
 const columns = {
   endpoint,
@@ -62,13 +67,17 @@ const one = (owner: Owner, endpointId: string) => and(owned(owner), eq(endpoint.
 /** Changes of endpoints go under the lock of their tenant's row, as everything of its queue does. */
 function underLock<T>(db: Database["db"], owner: Owner, change: (tx: Transaction) => Promise<T>): Promise<T> {
   return db.transaction(async (tx) => {
-    await tx.insert(tenantQueue).values({ tenantId: owner.tenantId, mode: owner.mode }).onConflictDoNothing();
-    await tx.execute(sql`select lock_tenants(array[${owner.tenantId}], array[${owner.mode}])`);
+    await lockOwner(tx, owner);
     return change(tx);
   });
 }
 
-async function find(tx: Pick<Transaction, "select">, owner: Owner, endpointId: string) {
+export async function lockOwner(tx: Transaction, { tenantId, mode }: Owner): Promise<void> {
+  await tx.insert(tenantQueue).values({ tenantId, mode }).onConflictDoNothing();
+  await tx.execute(sql`select lock_tenants(array[${tenantId}], array[${mode}])`);
+}
+
+export async function find(tx: Pick<Transaction, "select">, owner: Owner, endpointId: string) {
   const [found] = await tx
     .select(columns)
     .from(endpoint)
@@ -77,7 +86,7 @@ async function find(tx: Pick<Transaction, "select">, owner: Owner, endpointId: s
   return found === undefined ? null : toView(found);
 }
 
-async function insert(tx: Transaction, made: NewEndpoint): Promise<void> {
+export async function insert(tx: Transaction, made: NewEndpoint): Promise<void> {
   const [known] = await tx.select({ count: count() }).from(endpoint).where(owned(made));
   if ((known?.count ?? 0) >= maxEndpoints) {
     throw new DomainError(
@@ -96,7 +105,7 @@ async function insert(tx: Transaction, made: NewEndpoint): Promise<void> {
   await tx.insert(endpointQueue).values({ endpointId: made.id, tenantId: made.tenantId, mode: made.mode });
 }
 
-async function apply(tx: Transaction, owner: Owner, current: EndpointView, change: EndpointChange) {
+export async function apply(tx: Transaction, owner: Owner, current: EndpointView, change: EndpointChange) {
   const isEnabling = change.enabled === true && !current.enabled;
   const isDisabling = change.enabled === false && current.disabledReason !== "owner";
   const { events, ...rest } = change;
@@ -147,8 +156,8 @@ function putDefaultEndpoint(
   });
 }
 
-async function rotateSecret(
-  db: Database["db"],
+export async function rotateSecret(
+  db: Pick<Transaction, "update">,
   owner: Owner,
   endpointId: string,
   secret: SealedSecret,
@@ -169,27 +178,26 @@ async function rotateSecret(
   return rotated?.previousExpiresAt ?? null;
 }
 
-function removeEndpoint(db: Database["db"], owner: Owner, endpointId: string): Promise<boolean> {
-  return underLock(db, owner, async (tx) => {
-    const removed = await tx
-      .update(endpoint)
-      .set({
-        enabled: false,
-        disabledReason: "deleted",
-        disabledAt: sql`now()`,
-        deletedAt: sql`now()`,
-        secret: new Uint8Array(),
-        previousSecret: null,
-        previousSecretKeyId: null,
-        previousExpiresAt: null,
-      })
-      .where(one(owner, endpointId))
-      .returning({ id: endpoint.id });
-    if (removed.length === 0) return false;
-    await tx.update(endpointQueue).set({ probeDue: null }).where(eq(endpointQueue.endpointId, endpointId));
-    await refresh(tx, owner, endpointId);
-    return true;
-  });
+/** Takes an endpoint away; the caller holds its tenant's lock. Whether there was one. */
+export async function removeLocked(tx: Transaction, owner: Owner, endpointId: string): Promise<boolean> {
+  const removed = await tx
+    .update(endpoint)
+    .set({
+      enabled: false,
+      disabledReason: "deleted",
+      disabledAt: sql`now()`,
+      deletedAt: sql`now()`,
+      secret: new Uint8Array(),
+      previousSecret: null,
+      previousSecretKeyId: null,
+      previousExpiresAt: null,
+    })
+    .where(one(owner, endpointId))
+    .returning({ id: endpoint.id });
+  if (removed.length === 0) return false;
+  await tx.update(endpointQueue).set({ probeDue: null }).where(eq(endpointQueue.endpointId, endpointId));
+  await refresh(tx, owner, endpointId);
+  return true;
 }
 
 /** Endpoints in PostgreSQL, each with the state of its queue. */
@@ -241,7 +249,8 @@ export function createEndpointsStore({ db }: Database) {
     /**
      * Takes the endpoint away with its secrets; what is under way ends, what waits is canceled by the upkeep.
      */
-    remove: (owner: Owner, endpointId: string) => removeEndpoint(db, owner, endpointId),
+    remove: (owner: Owner, endpointId: string) =>
+      underLock(db, owner, (tx) => removeLocked(tx, owner, endpointId)),
   };
 }
 

@@ -1,8 +1,8 @@
 import { newId } from "@payflow/contracts/ids.ts";
 import type { DefaultEndpointAnswer } from "@payflow/contracts/internal-notifier.ts";
+import { webhookEvents } from "@payflow/contracts/internal-notifier.ts";
 import { newSigningSecret } from "../sending/signature.ts";
 import { type CreateEndpoint, requireFitUrl } from "./create-endpoint.ts";
-import { webhookEvents } from "./endpoint.ts";
 import type { Owner } from "./endpoints.store.ts";
 
 export interface PutDefaultEndpoint extends CreateEndpoint {

@@ -21,6 +21,18 @@ export async function findEndpoint(
   return found;
 }
 
+/** The endpoint if REST may change it. Fails with `not_found` or `managed_by_kubernetes`. */
+export async function findChangeable(
+  deps: Pick<ReadEndpoints, "endpoints">,
+  owner: Owner,
+  endpointId: string,
+): Promise<EndpointView> {
+  const found = await findEndpoint(deps, owner, endpointId);
+  // A resource's endpoint is its own from the beginning to the end: this does not change until the write.
+  if (found.managedBy !== null) throw new DomainError("managed_by_kubernetes");
+  return found;
+}
+
 /** One endpoint of the tenant and mode. Fails with `not_found`. */
 export async function readEndpoint(
   deps: ReadEndpoints,

@@ -28,7 +28,7 @@ export function createMessagesStore(sql: Sql) {
                       ${messages.map((one) => one.event)}::text[])
                with ordinality as m (tenant_id, mode, event, place)
           join endpoint e on e.tenant_id = m.tenant_id and e.mode = m.mode and e.deleted_at is null
-         where e.enabled and m.event = any (e.events)`;
+         where e.enabled and e.draining_at is null and m.event = any (e.events)`;
     },
 
     /**

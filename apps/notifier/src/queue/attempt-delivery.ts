@@ -4,7 +4,7 @@ import type { SecretBox } from "../sending/secret-box.ts";
 import type { Sender, SendResult } from "../sending/send.ts";
 import { signedHeaders } from "../sending/signature.ts";
 import type { ClaimedDelivery, FinishedAttempt, Outcome } from "./queue.store.ts";
-import { maxHoldSeconds, nextAttempt, readRetryAfter } from "./schedule.ts";
+import { maxAttempts, maxHoldSeconds, nextAttempt, readRetryAfter } from "./schedule.ts";
 
 export interface AttemptDelivery {
   readonly sender: Sender;
@@ -58,7 +58,8 @@ async function signAndSend(
     ...(delivery.requestId === null ? {} : { "request-id": delivery.requestId }),
     traceparent: span.traceparent,
   };
-  const result = await deps.sender.send({ url: delivery.url, headers, body: delivery.body });
+  const { url, body, timeoutMs } = delivery;
+  const result = await deps.sender.send({ url, headers, body, timeoutMs });
   // Where it goes is the tenant's business: the endpoint's id stands for its URL.
   span.end(
     undefined,
@@ -82,7 +83,7 @@ interface Decision {
 
 /** What an attempt's result means for its delivery and its endpoint. */
 export function decide(
-  delivery: Pick<ClaimedDelivery, "number" | "before">,
+  delivery: Pick<ClaimedDelivery, "number" | "before"> & Partial<Pick<ClaimedDelivery, "maxAttempts">>,
   result: Pick<SendResult, "error" | "statusCode">,
   retryAfterSeconds: number | null,
 ): Decision {
@@ -91,7 +92,9 @@ export function decide(
   if (result.statusCode === 410) return { outcome: "gone", ...ended, holdSeconds: 0 };
   const isBusy = result.statusCode === 429 || result.statusCode === 503;
   const holdSeconds = isBusy ? Math.min(retryAfterSeconds ?? 0, maxHoldSeconds) : 0;
-  const retry = nextAttempt(delivery.number - delivery.before, retryAfterSeconds);
+  const attempt = delivery.number - delivery.before;
+  const isLast = attempt >= (delivery.maxAttempts ?? maxAttempts);
+  const retry = isLast ? null : nextAttempt(attempt, retryAfterSeconds);
   if (retry === null) return { outcome: "failed", ...ended, holdSeconds };
   return { outcome: "retry", ...retry, holdSeconds };
 }

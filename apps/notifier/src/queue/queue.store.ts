@@ -21,6 +21,9 @@ export interface ClaimedDelivery {
   readonly requestId: string | null;
   readonly traceparent: string | null;
   readonly url: string;
+  /** What the endpoint's resource says of an attempt's time and of their number; null where none does. */
+  readonly timeoutMs: number | null;
+  readonly maxAttempts: number | null;
   /** The endpoint's secrets, newest first; two while one is being replaced. */
   readonly secrets: readonly SealedSecret[];
   /**
@@ -86,6 +89,8 @@ interface ClaimRow {
   readonly secret_key_id: string;
   readonly previous_secret: Uint8Array | null;
   readonly previous_secret_key_id: string | null;
+  readonly timeout_ms: number | null;
+  readonly max_attempts: number | null;
   readonly claimed_at: number;
   readonly wait_ms: number | null;
 }
@@ -130,7 +135,7 @@ export function createQueueStore(sql: Sql) {
     /** How many deliveries wait or are under way, counted up to 100,000, and how late the next turn is. */
     async depth(): Promise<{ readonly deliveries: number; readonly lateSeconds: number }> {
       const [row] = await sql<{ deliveries: number; late: number | null }[]>`
-        select (select count(*)::integer from (select 1 from delivery_queue limit 100000) as some)
+        select (select count(*)::integer from (select 1 from delivery_queue limit 100000) as counted)
                  as deliveries,
                (select extract(epoch from now() - least(min(next_due), now()))::double precision
                   from tenant_queue) as late`;
@@ -182,6 +187,8 @@ function toClaimed(row: ClaimRow, leaseId: string): ClaimedDelivery[] {
       requestId: row.request_id,
       traceparent: row.traceparent,
       url: row.url,
+      timeoutMs: row.timeout_ms,
+      maxAttempts: row.max_attempts,
       secrets,
       queuedAt: row.queued_at,
       claimedAt: row.claimed_at,

@@ -8,6 +8,8 @@ export interface Outgoing {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** Shortens the sender's deadline for this attempt. */
+  readonly timeoutMs?: number | null;
 }
 
 /** Why an attempt failed: before, or instead of, an answer with a status of 200 to 299. */
@@ -96,11 +98,15 @@ class Attempt {
   }
 
   run(outgoing: Outgoing): Promise<Outcome> {
+    const { deadlineMs } = this.#options;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        resolve(this.#failure("timeout"));
-        this.#request?.destroy();
-      }, this.#options.deadlineMs);
+      const timer = setTimeout(
+        () => {
+          resolve(this.#failure("timeout"));
+          this.#request?.destroy();
+        },
+        Math.min(outgoing.timeoutMs ?? deadlineMs, deadlineMs),
+      );
       this.#send(outgoing)
         .catch((error: unknown) => this.#failure(errorWord(error)))
         .then((outcome) => {

@@ -10,14 +10,20 @@ export const keptDays = 30;
 
 const periods = { tickMs: 10_000, cleanEveryMs: 10 * 60_000, partitionsEveryMs: 60 * 60_000 };
 const batch = 1_000;
+const drainBatch = 100;
 const leaseSeconds = 300;
+
+export interface Upkeep extends ProbeEndpoints {
+  /** Takes away endpoints that were drained, up to a limit; how many there were. */
+  readonly drains: { finishDrains(limit: number): Promise<number> };
+}
 
 /**
  * Does what nobody waits for: cancels what waits for deleted endpoints, probes disabled ones, makes the
  * attempts' partitions ahead of time, and drops what is past its time in bounded batches, one replica at a
  * time. Woken, it looks at once for what waits for deleted endpoints.
  */
-export function startUpkeep(deps: ProbeEndpoints): Rounds {
+export function startUpkeep(deps: Upkeep): Rounds {
   const holder = newHolder("notifier");
   const due = { cleaning: performance.now() + periods.tickMs, partitions: 0 };
 
@@ -27,6 +33,7 @@ export function startUpkeep(deps: ProbeEndpoints): Rounds {
       due.partitions = performance.now() + periods.partitionsEveryMs;
     }
     while ((await deps.upkeep.cancelOrphans(batch, keptDays)) === batch && !signal.aborted);
+    await deps.drains.finishDrains(drainBatch);
     await probeEndpoints(deps);
     if (performance.now() >= due.cleaning) {
       due.cleaning = performance.now() + periods.cleanEveryMs;

@@ -1,5 +1,5 @@
 import { ModeSchema, ScopeSchema, scopes } from "@payflow/contracts/access.ts";
-import { Name, nullable, Timestamp } from "@payflow/contracts/fields.ts";
+import { Name, nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
 import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { ApiKeyRow } from "../schema.ts";
@@ -47,6 +47,9 @@ const keyFields = {
   expires_at: nullable(Timestamp),
   previous_expires_at: nullable(Timestamp),
   last_used_at: nullable(Timestamp),
+  managed_by: nullable(
+    oneOf(["kubernetes"], "A key that the operator made is changed by its resource alone."),
+  ),
   created_at: Timestamp,
 };
 export const KeyResponse = Type.Object(keyFields);
@@ -76,6 +79,7 @@ export function toKey(row: ApiKeyRow): KeyResponse {
     expires_at: row.expiresAt?.toISOString() ?? null,
     previous_expires_at: row.previousExpiresAt?.toISOString() ?? null,
     last_used_at: row.lastUsedAt?.toISOString() ?? null,
+    managed_by: row.managedBy,
     created_at: row.createdAt.toISOString(),
   };
 }

@@ -56,7 +56,7 @@ export const apiKeyRoutes = (http: Http, deps: ManageKeys) =>
           description:
             "The present value works for the overlap; a value that was rotated away before ends now.",
           responses: { 200: IssuedKeyResponse },
-          problems: ["insufficient_scope", "not_found", "invalid_state"],
+          problems: ["insufficient_scope", "not_found", "invalid_state", "managed_by_kubernetes"],
         }),
       },
     )
@@ -73,7 +73,7 @@ export const apiKeyRoutes = (http: Http, deps: ManageKeys) =>
           summary: "Revoke a key",
           description: "It is refused everywhere within a second.",
           responses: { 204: null },
-          problems: ["insufficient_scope", "not_found"],
+          problems: ["insufficient_scope", "not_found", "managed_by_kubernetes"],
         }),
       },
     );

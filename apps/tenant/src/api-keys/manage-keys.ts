@@ -5,6 +5,7 @@ import { hashApiKey, makeApiKey, shownParts } from "@payflow/service-kit/auth/ap
 import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/paging.ts";
 import { type RecordChange, recordChange } from "../changes/record-change.ts";
 import type { ApiKeyRow } from "../schema.ts";
+import { requireByRest } from "../tenants/managed.ts";
 import type { Transact, Transaction } from "../transaction.ts";
 import { type CreateKeyBody, type KeyResponse, type KeysQuery, toKey } from "./api-keys.contract.ts";
 import { type IssuedKey, type IssueKey, issueKey } from "./issue-key.ts";
@@ -111,6 +112,7 @@ async function changeKey<T>(
   const result = await deps.transact(async (transaction) => {
     const known = await deps.keys.lock(transaction, context, keyId);
     if (known === undefined) throw new DomainError("not_found");
+    requireByRest(known);
     requireWithin(context, known.scopes);
     return run(transaction, known);
   });

@@ -5,6 +5,7 @@ import { type Cursors, type Page, toPage } from "@payflow/service-kit/store/pagi
 import { type RecordChange, recordChange } from "../changes/record-change.ts";
 import type { TenantRow } from "../schema.ts";
 import type { Transact, Transaction } from "../transaction.ts";
+import { requireByRest } from "./managed.ts";
 import { tenantChanged } from "./tenant-event.ts";
 import { type TenantResponse, type TenantsQuery, toTenant } from "./tenants.contract.ts";
 import type { TenantStore } from "./tenants.store.ts";
@@ -26,7 +27,10 @@ export async function listTenants(deps: GovernTenant, query: TenantsQuery): Prom
   return toPage(rows, limit, toTenant, (last) => deps.cursors.encode("tenants", last.tenantId));
 }
 
-/** Refuses every key of the tenant from within a second on. Repeating it changes nothing. */
+/**
+ * Refuses every key of the tenant from within a second on. Repeating it changes nothing. Fails with
+ * `managed_by_kubernetes`, as all changes here do.
+ */
 export function suspendTenant(deps: GovernTenant, tenantId: string, requestId: string): Promise<TenantRow> {
   return setStatus(deps, tenantId, requestId, { status: "suspended", change: "suspended" });
 }
@@ -75,6 +79,7 @@ async function govern(
   const row = await deps.transact(async (transaction) => {
     const known = await deps.tenants.lock(transaction, tenantId);
     if (known === undefined) throw new DomainError("not_found");
+    requireByRest(known);
     return run(transaction, known);
   });
   deps.announce();

@@ -1,5 +1,6 @@
 import { type TenantLimits, TenantLimitsSchema } from "@payflow/contracts/access.ts";
-import { Email, Name, nullable, oneOf, Timestamp, Url } from "@payflow/contracts/fields.ts";
+import { Currency, Email, Name, nullable, oneOf, Timestamp, Url } from "@payflow/contracts/fields.ts";
+import { TenantModeSchema } from "@payflow/contracts/internal-tenant.ts";
 import { pageQuery } from "@payflow/service-kit/store/paging.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { TenantRow } from "../schema.ts";
@@ -33,6 +34,9 @@ export const TenantResponse = Type.Object({
   email: Email,
   status: oneOf(["active", "suspended"]),
   limits: TenantLimitsSchema,
+  mode: TenantModeSchema,
+  currency: nullable(Currency),
+  managed_by: nullable(oneOf(["kubernetes"], "A tenant made by a resource is changed by it alone.")),
   created_at: Timestamp,
   updated_at: Timestamp,
 });
@@ -76,6 +80,9 @@ export function toTenant(row: TenantRow): TenantResponse {
     email: row.email,
     status: row.status,
     limits: limitsOf(row),
+    mode: row.mode,
+    currency: row.currency,
+    managed_by: row.managedBy,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
   };

@@ -67,7 +67,11 @@ export const tenantRoutes = (http: Http, deps: TenantRoutes) =>
     .patch("/tenants/me", async ({ tenant, body }) => toTenant(await updateTenant(deps, tenant, body)), {
       access: "keys:write",
       body: UpdateTenantBody,
-      detail: operation({ summary: "Change name or address", responses: { 200: TenantResponse } }),
+      detail: operation({
+        summary: "Change name or address",
+        responses: { 200: TenantResponse },
+        problems: ["managed_by_kubernetes"],
+      }),
     })
     .put(
       "/tenants/:id/webhook",
@@ -109,7 +113,7 @@ export const governRoutes = (http: Http, deps: GovernTenant) =>
           summary: "Suspend a tenant",
           description: "Its keys are refused everywhere within a second.",
           responses: { 200: TenantResponse },
-          problems: ["not_found"],
+          problems: ["not_found", "managed_by_kubernetes"],
         }),
       },
     )
@@ -123,7 +127,7 @@ export const governRoutes = (http: Http, deps: GovernTenant) =>
         detail: operation({
           summary: "Resume a tenant",
           responses: { 200: TenantResponse },
-          problems: ["not_found"],
+          problems: ["not_found", "managed_by_kubernetes"],
         }),
       },
     )
@@ -138,7 +142,7 @@ export const governRoutes = (http: Http, deps: GovernTenant) =>
           summary: "Set a tenant's limits",
           description: "Counts everywhere within a second. Amounts in the currency's smallest unit.",
           responses: { 200: TenantResponse },
-          problems: ["not_found"],
+          problems: ["not_found", "managed_by_kubernetes"],
         }),
       },
     );

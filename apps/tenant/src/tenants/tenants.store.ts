@@ -2,7 +2,7 @@ import type { TenantLimits } from "@payflow/contracts/access.ts";
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
 import type { Database } from "@payflow/service-kit/store/database.ts";
-import { desc, eq, lt, sql } from "drizzle-orm";
+import { and, desc, eq, lt, sql } from "drizzle-orm";
 import { outbox, type TenantRow, tenant } from "../schema.ts";
 import type { Transaction } from "../transaction.ts";
 
@@ -34,7 +34,12 @@ export function createTenantStore({ db }: Database) {
       return db
         .select()
         .from(tenant)
-        .where(before === undefined ? undefined : lt(tenant.tenantId, before))
+        .where(
+          and(
+            sql`${tenant.ended} is distinct from 'purged'`,
+            before === undefined ? undefined : lt(tenant.tenantId, before),
+          ),
+        )
         .orderBy(desc(tenant.tenantId))
         .limit(limit + 1);
     },

@@ -2,6 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import type { TenantRow } from "../schema.ts";
 import type { Transact } from "../transaction.ts";
+import { requireByRest } from "./managed.ts";
 import { tenantChanged } from "./tenant-event.ts";
 import type { UpdateTenantBody } from "./tenants.contract.ts";
 import type { TenantStore } from "./tenants.store.ts";
@@ -13,7 +14,10 @@ export interface UpdateTenant {
   readonly announce: () => void;
 }
 
-/** Changes name or address; what is left out stays. No key's rights depend on them. */
+/**
+ * Changes name or address; what is left out stays. No key's rights depend on them. Fails with
+ * `managed_by_kubernetes`.
+ */
 export async function updateTenant(
   deps: UpdateTenant,
   context: TenantContext,
@@ -22,6 +26,7 @@ export async function updateTenant(
   const changed = await deps.transact(async (transaction) => {
     const known = await deps.tenants.lock(transaction, context.tenantId);
     if (known === undefined) throw new DomainError("not_found");
+    requireByRest(known);
     const row = await deps.tenants.update(transaction, context.tenantId, request);
     await deps.tenants.addEvent(transaction, tenantChanged(row, "updated", context.requestId));
     return row;

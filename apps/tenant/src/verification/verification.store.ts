@@ -32,6 +32,7 @@ interface FoundRow {
   eventsPerSecond: number;
   monthlyEvents: number | null;
   maxPaymentAmount: number | null;
+  currency: string | null;
   version: number;
 }
 
@@ -50,7 +51,7 @@ export function createVerificationStore({ sql }: Database) {
                case when k.revoked_at is null then 'active' else 'revoked' end as status,
                t.status as "tenantStatus", t.requests_per_second as "requestsPerSecond", t.burst,
                t.events_per_second as "eventsPerSecond", t.monthly_events::float8 as "monthlyEvents",
-               t.max_payment_amount::float8 as "maxPaymentAmount",
+               t.max_payment_amount::float8 as "maxPaymentAmount", t.currency,
                greatest(k.version, t.version)::float8 as version
           from unnest(${[...values]}::text[]) with ordinality as wanted (value, position)
           join api_key_value v on v.stored_value = wanted.value
@@ -120,6 +121,7 @@ function toFoundKey(row: FoundRow): FoundKey {
         monthly_events: row.monthlyEvents,
         max_payment_amount: row.maxPaymentAmount,
       },
+      currency: row.currency,
       version: row.version,
     },
   };

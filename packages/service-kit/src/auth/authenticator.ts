@@ -118,6 +118,7 @@ function grant(entry: KeyEntry): KnownKey {
     keyId: record.key_id,
     scopes: record.scopes,
     limits: record.limits,
+    currency: record.currency ?? null,
   };
 }
 

@@ -1,4 +1,6 @@
+import { modes } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
+import { isId } from "@payflow/contracts/ids.ts";
 import {
   maxSettlements,
   type Settlement,
@@ -8,7 +10,7 @@ import {
 } from "@payflow/contracts/internal-payment.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 import { type Cursors, toPage } from "@payflow/service-kit/store/paging.ts";
-import { findSettlements, listSettlements, publishedUntil } from "./settlements.store.ts";
+import { findSettlements, hasPayments, listSettlements, publishedUntil } from "./settlements.store.ts";
 
 export interface ReadSettlements {
   readonly sql: Sql;
@@ -44,6 +46,17 @@ export async function lookUpSettlements(
   ids: readonly string[],
 ): Promise<SettlementsFound> {
   return { data: await findSettlements(deps.sql, ids) };
+}
+
+/** Whether a tenant has ever made a payment in a mode. Fails with `not_found` for what is no mode. */
+export async function readTenantPayments(
+  deps: Pick<ReadSettlements, "sql">,
+  tenantId: string,
+  mode: string,
+): Promise<{ exists: boolean }> {
+  const known = modes.find((one) => one === mode);
+  if (known === undefined || !isId("ten", tenantId)) throw new DomainError("not_found");
+  return { exists: await hasPayments(deps.sql, tenantId, known) };
 }
 
 function toPosition(text: string): { settledAt: string; id: string } {

@@ -3,10 +3,16 @@ import {
   SettlementsLookup,
   SettlementsPage,
   SettlementsQuery,
+  TenantPaymentsAnswer,
 } from "@payflow/contracts/internal-payment.ts";
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
-import { lookUpSettlements, type ReadSettlements, readSettlements } from "./read-settlements.ts";
+import {
+  lookUpSettlements,
+  type ReadSettlements,
+  readSettlements,
+  readTenantPayments,
+} from "./read-settlements.ts";
 
 /** The internal routes by which ledger compares its journal with what payment holds. */
 export const settlementRoutes = (http: Http, deps: ReadSettlements) =>
@@ -25,4 +31,16 @@ export const settlementRoutes = (http: Http, deps: ReadSettlements) =>
       access: "internal",
       body: SettlementsLookup,
       detail: operation({ summary: "Payments and refunds by id", responses: { 200: SettlementsFound } }),
-    });
+    })
+    .get(
+      "/internal/v1/tenants/:tenant/payments/:mode",
+      ({ params }) => readTenantPayments(deps, params.tenant, params.mode),
+      {
+        access: "internal",
+        detail: operation({
+          summary: "Whether a tenant has payments in a mode",
+          responses: { 200: TenantPaymentsAnswer },
+          problems: ["not_found"],
+        }),
+      },
+    );

@@ -1,3 +1,4 @@
+import type { Mode } from "@payflow/contracts/access.ts";
 import type { Settlement } from "@payflow/contracts/internal-payment.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 
@@ -82,4 +83,11 @@ function toRows(rows: readonly RawRow[]): SettlementRow[] {
     ...row,
     settled_at: row.settled_at === null ? null : new Date(row.settled_at).toISOString(),
   }));
+}
+
+/** Whether the tenant has any payment in the mode. */
+export async function hasPayments(sql: Sql, tenantId: string, mode: Mode): Promise<boolean> {
+  const [row] = await sql<{ exists: boolean }[]>`
+    select exists (select from payment where tenant_id = ${tenantId} and mode = ${mode}) as exists`;
+  return row?.exists === true;
 }
