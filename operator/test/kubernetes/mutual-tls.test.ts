@@ -51,6 +51,7 @@ interface Config {
   readonly client?: { readonly cert: string; readonly key: string } | undefined;
   readonly name?: string | undefined;
   readonly user?: object;
+  readonly proxy?: string;
 }
 
 /** A kubeconfig as tools write them; names of files, or their content in base64. */
@@ -66,6 +67,7 @@ function writeKubeconfig(name: string, config: Config = {}): string {
   const cluster = {
     server: `https://127.0.0.1:${server.port}`,
     "certificate-authority-data": base64(ca),
+    ...(config.proxy === undefined ? {} : { "proxy-url": config.proxy }),
     ...(tlsName === undefined ? {} : { "tls-server-name": tlsName }),
   };
   writeFileSync(
@@ -114,6 +116,22 @@ describe("the transport over mutual TLS", () => {
     await expect(ask({ name: undefined })).rejects.toThrow();
     await expect(ask({ ca: foreign.authority })).rejects.toThrow();
     await ask();
+  });
+
+  test("goes by the proxy that the kubeconfig names", async () => {
+    const asked: string[] = [];
+    const proxy = Bun.listen({
+      ...{ hostname: "127.0.0.1", port: 0 },
+      socket: {
+        data(socket, bytes) {
+          asked.push(bytes.toString().split("\r\n")[0] ?? "");
+          socket.end("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+        },
+      },
+    });
+    await expect(ask({ proxy: `http://127.0.0.1:${proxy.port}` })).rejects.toThrow();
+    expect(asked).toEqual([`CONNECT 127.0.0.1:${server.port} HTTP/1.1`]);
+    proxy.stop(true);
   });
 
   test("is refused without a client certificate, or with one of another authority", async () => {

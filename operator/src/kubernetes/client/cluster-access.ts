@@ -13,6 +13,8 @@ import { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
 export interface Credentials {
   readonly server: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** An HTTP proxy on the way. */
+  readonly proxy?: string;
   readonly tls: {
     readonly ca?: string;
     readonly cert?: string;
@@ -118,6 +120,7 @@ async function credentialsOf(
   return {
     server: cluster.server.replace(/\/+$/, ""),
     headers: { ...headers, ...granted?.headers },
+    ...(cluster.proxyUrl ? { proxy: cluster.proxyUrl } : {}),
     tls: {
       rejectUnauthorized: !cluster.skipTLSVerify,
       ...(ca === undefined ? {} : { ca }),

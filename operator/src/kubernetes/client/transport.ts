@@ -59,6 +59,7 @@ export function createTransport(options: TransportOptions): Transport {
         headers: { "user-agent": options.userAgent, ...known.headers, ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
         ...signalOf(request),
+        ...(known.proxy === undefined ? {} : { proxy: known.proxy }),
         tls: known.tls,
         redirect: "manual",
         timeout: false,

@@ -26,7 +26,7 @@ export interface EventRecorderOptions {
 export interface EventRecorder {
   /** Tells what happened to an object. Never throws and is not waited for: an Event is a courtesy. */
   record(kind: ResourceKind, object: KubernetesObject, happening: Happening): void;
-  /** Writes counts that are due, and waits for what is being written. */
+  /** Writes counts that are due, and waits for what is being written; to be called about once a minute. */
   flush(): Promise<void>;
 }
 
