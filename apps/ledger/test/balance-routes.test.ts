@@ -40,6 +40,16 @@ describe("GET /ledger/balance", () => {
     expect((await api.ask("/ledger/balance", api.as(owner))).body).toMatchObject({ currency: "USD" });
   });
 
+  test("without a currency is the tenant's own one where it has one, whatever was used first", async () => {
+    const owner = newOwner();
+    const own = api.as(owner, "EUR");
+    const nothing = { currency: "EUR", balance: 0, balance_display: "€0.00" };
+    expect((await api.ask("/ledger/balance", own)).body).toMatchObject(nothing);
+    await api.book(owner, ["AED"]);
+    expect((await api.ask("/ledger/balance", own)).body).toMatchObject(nothing);
+    expect((await api.ask("/ledger/balance?currency=AED", own)).body).toMatchObject({ balance: 1_000 });
+  });
+
   test("of a tenant without movements is nothing, in the asked currency or in none", async () => {
     const owner = newOwner();
     const nothing = { tenant_id: owner.tenantId, mode: "live", balance: 0, balances: [] };

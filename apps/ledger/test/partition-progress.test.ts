@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import type { BatchProgress, EventBus } from "@payflow/service-kit/bus/bus.ts";
 import { type Consumers, subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
+import { clientOptions } from "@payflow/service-kit/bus/kafka/client.ts";
+import { KafkaLink } from "@payflow/service-kit/bus/kafka/link.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { errorCode } from "@payflow/service-kit/store/database.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { sharedTestKafka } from "@payflow/testkit/kafka.ts";
-import { Admin } from "@platformatic/kafka";
 import { createJournalStore } from "../src/journal/journal.store.ts";
 import {
   type LedgerDatabase,
@@ -145,10 +146,10 @@ async function booked({ tenantId }: Owner, count: number): Promise<void> {
 }
 
 async function forgetGroup(group: string): Promise<void> {
-  const admin = new Admin({ clientId: "ledger-test", bootstrapBrokers: brokers.split(",") });
+  const link = new KafkaLink(clientOptions({ KAFKA_BROKERS: brokers, KAFKA_TLS: false }, "ledger-test"));
   try {
-    await admin.deleteGroups({ groups: [group] });
+    await link.ask((admin) => admin.deleteGroups({ groups: [group] }));
   } finally {
-    await admin.close();
+    await link.close();
   }
 }

@@ -209,6 +209,19 @@ test("ledger is shown every payment that came to its end, by time, page after pa
   expect(found.json.data).toMatchObject([{ id: open, status: "authorized", amount: 0, settled_at: null }]);
 });
 
+test("whether a tenant has payments is told for each mode, by the internal port alone", async () => {
+  const tenant = app.newTenant();
+  const told = async (id: string, mode: string) => {
+    const { status, json } = await app.sendInternal("GET", `/internal/v1/tenants/${id}/payments/${mode}`);
+    return status === 200 ? json.exists : status;
+  };
+  expect([await told(tenant.id, "live"), await told(tenant.id, "test")]).toEqual([false, false]);
+  // One that was declined is a payment as any other.
+  await app.pay(tenant.live, { payment_method: "pm_card_declined" });
+  expect([await told(tenant.id, "live"), await told(tenant.id, "test")]).toEqual([true, false]);
+  expect([await told(tenant.id, "both"), await told("nobody", "live")]).toEqual([404, 404]);
+});
+
 test("what still waits in the outbox holds back how far everything counts as published", async () => {
   await app.pay(app.newTenant().live);
   const waiting = await app.sendInternal("GET", "/internal/v1/settlements?limit=1");
