@@ -15,7 +15,7 @@ import { type ClusterSettings, readClusterSettings, writeClusterSettings } from 
 
 const usualPort = 6_443;
 /** Each of the three parts has ten seconds to end. */
-const supervisorTimeoutMs = 35_000;
+const supervisorTimeoutMs = 60_000;
 
 /** Starts the cluster of a state folder, if it does not run, and comes back when it is ready. */
 export async function bringClusterUp(state: string, port: number | undefined): Promise<void> {
@@ -92,6 +92,10 @@ export async function bringClusterDown(state: string): Promise<boolean> {
   const running = runningRecord<ClusterSettings>(folder);
   if (running !== null) await endProcess(running.supervisor, "SIGTERM", supervisorTimeoutMs);
   await endLeftovers(folder);
+  // A supervisor that had to be killed had perhaps struck a part from its record that was still ending.
+  for (const { pid, startedAt, stopSignal } of running?.processes ?? []) {
+    if (pid !== null && startedAt !== null) await endProcess({ pid, startedAt }, stopSignal, 10_000);
+  }
   return running !== null;
 }
 

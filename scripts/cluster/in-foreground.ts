@@ -26,9 +26,11 @@ export async function runCluster(folder: string, settings: ClusterSettings): Pro
   const ended = endOnSignal();
   rotateLogs(path.join(folder, "logs"));
   try {
-    await cluster.start();
-    Object.assign(state, { phase: "running" });
-    record(folder, settings, cluster, state);
+    const isReady = cluster.start().then(() => true);
+    if (await Promise.race([isReady, ended.then(() => false)])) {
+      Object.assign(state, { phase: "running" });
+      record(folder, settings, cluster, state);
+    }
     await ended;
     await cluster.stop();
     removeRunRecord(folder);

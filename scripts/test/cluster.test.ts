@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { kubeBinary, kubernetesVersion } from "@payflow/one-machine/cluster/kube-binary.ts";
@@ -11,7 +11,7 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "payflow-cluster-test-"));
 const state = path.join(folder, "state");
-const patienceMs = 120_000;
+const patienceMs = 300_000;
 const buildMs = 30 * 60_000;
 let port = 0;
 
@@ -64,6 +64,8 @@ function processes() {
   }));
   return [record.supervisor, ...children];
 }
+
+const recordFile = () => path.join(clusterFolder(state), "running.json");
 
 const definition = {
   apiVersion: "apiextensions.k8s.io/v1",
@@ -139,7 +141,7 @@ test(
     const right = ["apply", "--server-side", "-f", "-"];
     await eventually(
       async () => expect(await kubectl(right, gate("right", 1, 2))).toMatchObject({ exitCode: 0 }),
-      { timeoutMs: 30_000 },
+      { timeoutMs: 60_000 },
     );
     const wrong = await kubectl(right, gate("wrong", 3, 2));
     expect(wrong.exitCode).not.toBe(0);
@@ -168,13 +170,32 @@ test(
       readRunRecord(clusterFolder(state))?.processes.find(({ name }) => name === "kube-apiserver");
     const victim = server()?.pid ?? 0;
     process.kill(victim, "SIGKILL");
-    await eventually(() => server()?.status === "ready" && server()?.pid !== victim, { timeoutMs: 60_000 });
+    await eventually(() => server()?.status === "ready" && server()?.pid !== victim, { timeoutMs: 120_000 });
 
     const running = processes();
     process.kill(running[0]?.pid ?? 0, "SIGKILL");
     expect(await up()).toMatchObject({ exitCode: 0 });
     expect(running.filter(isAlive)).toBeEmpty();
     expect(await kubectl(["get", "gate", "right"])).toMatchObject({ exitCode: 0 });
+  },
+  patienceMs,
+);
+
+test(
+  "cluster down in the middle of starting ends everything, too",
+  async () => {
+    await down();
+    const starting = up();
+    await eventually(() => existsSync(recordFile()) && processes().length > 1, {
+      timeoutMs: 120_000,
+      everyMs: 5,
+    });
+    const begun = processes();
+    expect(await down()).toMatchObject({ exitCode: 0, output: expect.stringContaining("has ended") });
+    expect((await starting).exitCode).toBe(1);
+    expect(begun.filter(isAlive)).toBeEmpty();
+    expect(await Promise.all([0, 1, 2, 3].map((one) => isPortFree(port + one)))).not.toContain(false);
+    expect(await up()).toMatchObject({ exitCode: 0 });
   },
   patienceMs,
 );

@@ -28,6 +28,9 @@ export function clusterPorts(api: number): ClusterPorts {
 export class Cluster {
   readonly #local: LocalCluster;
   readonly #supervisor: Supervisor;
+  #isStopping = false;
+  /** The start under way, or the last one. */
+  #work: Promise<void> = Promise.resolve();
 
   constructor(local: LocalCluster, onChange: () => void = () => {}) {
     this.#local = local;
@@ -39,7 +42,12 @@ export class Cluster {
   }
 
   /** Starts all parts and waits until they work. When one fails, ends the others and says why. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#work = this.#start();
+    return this.#work;
+  }
+
+  async #start(): Promise<void> {
     const { folder, ports } = this.#local;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const port of Object.values(ports)) {
@@ -49,15 +57,27 @@ export class Cluster {
     }
     this.#writeKubeconfigs();
     try {
-      for (const part of clusterParts) await this.startPart(part);
+      for (const part of clusterParts) {
+        if (this.#isStopping) throw new Error("The cluster is being ended.");
+        await this.startPart(part);
+      }
     } catch (error) {
-      await this.stop();
+      await this.#endParts();
       throw error;
     }
   }
 
-  /** Ends everything, the store last. */
+  /** Ends everything, the store last, also in the middle of starting. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#endParts();
+    // What was being started fails now; only then is it certain that nothing comes after.
+    await this.#work.catch(() => {});
+    await this.#endParts();
+    this.#isStopping = false;
+  }
+
+  async #endParts(): Promise<void> {
     for (const part of clusterParts.toReversed()) await this.#supervisor.stop(part);
   }
 
