@@ -53,7 +53,8 @@ export function createJournalStore(sql: Sql) {
           ? await sql<Posted[]>`select booked, refused from post_transfers(${given})`
           : await sql<Posted[]>`
               select booked, refused
-                from post_partition_transfers(${given}, ${progress.log}, ${progress.partition}, ${progress.next})`;
+                from post_partition_transfers(
+                  ${given}, ${progress.log}, ${progress.partition}, ${progress.next})`;
       if (posted === undefined) throw new Error("the posting answered nothing");
       return posted;
     },

@@ -2,7 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
 import { outboxRow } from "@payflow/service-kit/outbox/outbox.ts";
-import { type Admission, admissionRefusal } from "../admission.ts";
+import { type Admission, admissionRefusal } from "../idempotency/admission.ts";
 import { type KnownRequest, type RequestKey, replay, type StoredAnswer } from "../idempotency/idempotency.ts";
 import { type Hold, holdFrom } from "../recovery/hold.ts";
 import type { PaymentRow } from "../schema.ts";

@@ -2,7 +2,7 @@ import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { isId } from "@payflow/contracts/ids.ts";
 import { type Sql, type TransactionSql, transact } from "@payflow/service-kit/store/database.ts";
-import { type Admission, admissionRefusal } from "../admission.ts";
+import { type Admission, admissionRefusal } from "../idempotency/admission.ts";
 import type { RequestKey, StoredAnswer } from "../idempotency/idempotency.ts";
 import { answerRepeatsMeanwhile, claimOnce } from "../idempotency/once.ts";
 import { type Hold, holdFrom } from "../recovery/hold.ts";

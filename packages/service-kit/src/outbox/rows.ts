@@ -80,9 +80,11 @@ export class OutboxSize {
       select coalesce(sum(newest.id - oldest.id + 1), 0)::float8 / ${outboxShards}::integer as estimate
         from generate_series(0, ${outboxShards}::integer - 1) as every (shard)
        cross join lateral (
-         select id from outbox where outbox.shard = every.shard::smallint order by id limit 1) as oldest
+         select id from outbox
+          where outbox.shard = every.shard::smallint order by id limit 1) as oldest
        cross join lateral (
-         select id from outbox where outbox.shard = every.shard::smallint order by id desc limit 1) as newest`;
+         select id from outbox
+          where outbox.shard = every.shard::smallint order by id desc limit 1) as newest`;
     const estimate = Math.ceil(row?.estimate ?? 0);
     return estimate < limit * countFromShare ? estimate : this.#count(limit);
   }

@@ -137,7 +137,7 @@ export class PartitionReader implements Committable {
     this.#countPaused();
   }
 
-  /** A partition whose handler is behind by a batch or more is not fetched from, so that memory is bounded. */
+  /** Where the handler is behind by a batch or more nothing is fetched, so that memory is bounded. */
   #countPaused(): void {
     const { metrics, subscription } = this.#options;
     const isPaused = !this.#stopping.signal.aborted && !this.hasRoom;
