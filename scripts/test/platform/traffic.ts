@@ -25,6 +25,8 @@ const methods = [
 export class Traffic {
   readonly acknowledged: Acknowledged[] = [];
   readonly unexpected: string[] = [];
+  /** Answers with 5xx that are not the documented 503: `unavailable`, with when to come again. */
+  readonly serverErrors: string[] = [];
   #isStopping = false;
   #isAbandoned = false;
   readonly #callers: Promise<void>[];
@@ -82,6 +84,9 @@ export class Traffic {
           });
           return;
         }
+        const isDocumented =
+          answer.status === 503 && answer.body.code === "unavailable" && answer.headers.has("retry-after");
+        if (answer.status >= 500 && !isDocumented) this.serverErrors.push(`${answer.status} ${answer.text}`);
         if (answer.status < 500 && answer.status !== 409) {
           this.unexpected.push(`${answer.status} ${answer.text}`);
           return;
