@@ -12,7 +12,7 @@ const auditsFinished = new Counter("audits_finished");
 /** How many requests of the load may still be open when it ends, in seconds; as long as k6 itself waits. */
 const patienceSeconds = 35;
 
-/** The last iteration may begin a little after the load's end: so many tenths of a second without one end it. */
+/** The last iteration may begin a little after the load: so many tenths of a second without one end it. */
 const quietTenths = 5;
 
 /**

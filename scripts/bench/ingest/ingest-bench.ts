@@ -43,10 +43,10 @@ interface Measured {
 }
 
 /**
- * Events through the public API into the streams of an installation of ingest and tenant, one a request and a
- * hundred, beside Redis's own benchmark and the three-command server on the same Redis; then a backlog of a
- * million exported. While requests are measured the process is of role `api`, and while the export is, of role
- * `exporter`.
+ * Events through the public API into the streams of an installation of ingest and tenant, one a request and
+ * a hundred, beside Redis's own benchmark and the three-command server on the same Redis; then a backlog of
+ * a million exported. While requests are measured the process is of role `api`, and while the export is, of
+ * role `exporter`.
  */
 export async function ingestBench(say: (line: string) => void): Promise<BenchReport> {
   let role = "api";
