@@ -204,6 +204,38 @@ test("a stale leader and a stale generation change nothing, also beside a newer 
   expect((await verdictOn(tenantId))?.decision).toBe("block");
 });
 
+test("a newer leader's first write waits for an older leader's that is under way, also of another object", async () => {
+  const [held, other] = [newResource(), newResource()];
+  const cluster = crypto.randomUUID();
+  const by = (resource: typeof held, transitions: number): Governor => {
+    const governor = resource.governor(1, transitions);
+    return { ...governor, owner: { ...governor.owner, cluster } };
+  };
+  const [entered, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const order: string[] = [];
+  // The older leader is known by now: what it goes on with only shares its row.
+  expect((await held.put({}, by(held, 5))).status).toBe(200);
+  const older = fraud.deps.governedPolicies.hold(by(held, 5), held.id, async (writing) => {
+    entered.resolve();
+    await gate.promise;
+    order.push("older");
+    await writing.assign([]);
+  });
+  await entered.promise;
+  const newer = other.put({}, by(other, 6)).then((answer) => {
+    order.push("newer");
+    return answer;
+  });
+  await eventually(async () => {
+    const waiting = await fraud.database.sql`select 1 from pg_locks where not granted`;
+    expect(waiting.length).toBeGreaterThan(0);
+  });
+  gate.resolve();
+  await older;
+  expect([(await newer).status, order]).toEqual([200, ["older", "newer"]]);
+  expect((await held.put({}, by(held, 5))).body.code).toBe("stale_leader");
+});
+
 test("a deleted resource lets its tenants go, once and for all", async () => {
   const [resource, tenantId] = [newResource(), newId("ten")];
   await resource.put();
