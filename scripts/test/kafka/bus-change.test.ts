@@ -9,6 +9,7 @@ import {
 import { readRunRecord, type Settings } from "@payflow/one-machine/installation/state.ts";
 import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
+import { metricOf } from "../platform/health.ts";
 import { adminCall, pay, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
@@ -149,6 +150,52 @@ test("with Kafka away payments go on, and its return brings them to the ledger",
   expect((await adminCall(one, "ledger", "GET", "/ledger/reconciliations")).status).toBe(200);
   await one.installation.startStore("kafka");
   await booked(ids);
+});
+
+test("with Kafka away for long new payments are refused before the disk fills, and taken again by themselves", async () => {
+  ownSettings.set("payment", { OUTBOX_MAX_EVENTS: "30" });
+  await one.installation.stopApp("payment");
+  await one.installation.startApp("payment");
+  ownSettings.delete("payment");
+  await one.installation.stopStore("kafka", "SIGKILL");
+  const same = { customer_id: "repeating" };
+  const first = { key: crypto.randomUUID(), id: "" };
+  const ids: string[] = [];
+  const refused = await eventually(
+    async () => {
+      const isFirst = first.id === "";
+      const key = isFirst ? first.key : crypto.randomUUID();
+      const answer = await pay(one, tenant.liveKey, isFirst ? same : {}, key);
+      if (answer.status !== 201) return answer;
+      if (isFirst) first.id = answer.body.payment_id;
+      ids.push(answer.body.payment_id);
+      return false;
+    },
+    { timeoutMs: 60_000 },
+  );
+  expect([refused.status, refused.body.code, refused.headers.get("retry-after")]).toEqual([
+    ...[503, "unavailable", "5"],
+  ]);
+  const repeated = await pay(one, tenant.liveKey, same, first.key);
+  expect([repeated.status, repeated.body.payment_id]).toEqual([201, first.id]);
+  const read = await fetch(`${one.url("payment")}/payments/${first.id}`, {
+    headers: { "x-api-key": tenant.liveKey },
+  });
+  expect(read.status).toBe(200);
+  const full = await metricOf(one.internalUrl("payment"), "payflow_outbox_limit_ratio");
+  expect(full).toBe(1);
+  await one.installation.startStore("kafka");
+  await eventually(
+    async () => {
+      const answer = await pay(one, tenant.liveKey);
+      expect(answer.status).toBe(201);
+      ids.push(answer.body.payment_id);
+    },
+    { timeoutMs: 60_000, everyMs: 250 },
+  );
+  await booked(ids);
+  await one.installation.stopApp("payment");
+  await one.installation.startApp("payment");
 });
 
 test("a change that was killed half way is taken back at the next start, or finished where it was recorded", async () => {
