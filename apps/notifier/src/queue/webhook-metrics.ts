@@ -1,6 +1,8 @@
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { FinishedAttempt, QueueStore } from "./queue.store.ts";
 
+type Depth = Awaited<ReturnType<QueueStore["depth"]>>;
+
 export type WebhookMetrics = ReturnType<typeof webhookMetrics>;
 
 /** What is counted of webhooks. The depth of the queue is asked at each scrape. */
@@ -14,21 +16,32 @@ export function webhookMetrics(metrics: Metrics, queue: Pick<QueueStore, "depth"
     "payflow_webhook_first_attempt_delay_seconds",
     "From a message's being queued to the start of its first attempt.",
   );
-  const waiting = metrics.gauge(
+  // One scrape collects both figures at once, and one question answers both.
+  let asked: Promise<Depth | null> | null = null;
+  const depth = () => {
+    // A scrape must not fail because PostgreSQL is away: the figures stay as they were.
+    asked ??= queue
+      .depth()
+      .catch(() => null)
+      .finally(() => {
+        asked = null;
+      });
+    return asked;
+  };
+  const tell = (name: string, help: string, figure: (depth: Depth) => number) =>
+    metrics.gauge(name, help, [], async (gauge) => {
+      const found = await depth();
+      if (found !== null) gauge.set(figure(found));
+    });
+  tell(
     "payflow_webhook_queue_deliveries",
     "Deliveries that wait or are under way, counted up to 100,000.",
+    ({ deliveries }) => deliveries,
   );
-  metrics.gauge(
+  tell(
     "payflow_webhook_queue_late_seconds",
     "How long the next turn has been due.",
-    [],
-    async (gauge) => {
-      // A scrape must not fail because PostgreSQL is away: the figures stay as they were.
-      const depth = await queue.depth().catch(() => null);
-      if (depth === null) return;
-      waiting.set(depth.deliveries);
-      gauge.set(depth.lateSeconds);
-    },
+    ({ lateSeconds }) => lateSeconds,
   );
   return {
     inFlight: metrics.gauge("payflow_webhook_attempts_in_flight", "Attempts under way in this process."),
