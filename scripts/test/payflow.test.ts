@@ -266,7 +266,18 @@ test(
 );
 
 test("every command explains itself, and a wrong flag is an error", async () => {
-  for (const command of ["up", "down", "reset", "status", "logs", "cluster", "demo", "test", "bench", "generate"]) {
+  for (const command of [
+    "up",
+    "down",
+    "reset",
+    "status",
+    "logs",
+    "cluster",
+    "demo",
+    "test",
+    "bench",
+    "generate",
+  ]) {
     const help = await payflow(command, "--help");
     expect(help).toMatchObject({ exitCode: 0 });
     expect(help.output).toContain(`Usage: payflow ${command}`);
