@@ -50,6 +50,7 @@ test("who uses Kubernetes waits for it: the operator's files with servers, and t
     "operator/src/queue.test.ts",
     "operator/test/tenant.test.ts",
     "scripts/test/cluster.test.ts",
+    "packages/testkit/test/kubernetes.test.ts",
   ];
   const jobs = withFiles(names, (root) => {
     const line = 'import { testCluster } from "@payflow/testkit/kubernetes.ts";';
@@ -59,6 +60,7 @@ test("who uses Kubernetes waits for it: the operator's files with servers, and t
   expect(jobs.map(({ name, usesKubernetes }) => [name, usesKubernetes])).toEqual([
     ["operator (unit)", false],
     ["operator/test/tenant.test.ts", true],
+    ["packages/testkit/test/kubernetes.test.ts", true],
     ["scripts/test/cluster.test.ts", true],
   ]);
 });

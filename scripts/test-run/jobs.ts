@@ -81,10 +81,10 @@ function usesKafka(root: string, file: string): boolean {
   return file.includes("kafka") || readFileSync(path.join(root, file), "utf8").includes("/testkit/kafka.ts");
 }
 
-/** The operator's files with servers, which may import it by way of others, and all that import it. */
+/** The operator's files with servers, which may import it by way of others; those that name or import it. */
 function usesKubernetes(root: string, file: string): boolean {
   if (!needsServers(file)) return false;
-  if (file.startsWith("operator/")) return true;
+  if (file.startsWith("operator/") || file.includes("kubernetes")) return true;
   const text = readFileSync(path.join(root, file), "utf8");
   return /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\//.test(text);
 }
