@@ -18,6 +18,8 @@ export function connectRedis(url: string, name: string, logger: Logger, options:
     disableClientInfo: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // Who subscribes does so at each connect, and hears whether it failed: ioredis lets that rejection go.
+    autoResubscribe: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
     socketTimeout: silentMs,
