@@ -2,6 +2,7 @@ import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts"
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { operatorAuthenticator } from "@payflow/service-kit/governing/operator-settings.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
@@ -9,7 +10,6 @@ import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase, isTransient } from "@payflow/service-kit/store/database.ts";
 import { createCursors } from "@payflow/service-kit/store/paging.ts";
 import { connectRedis } from "@payflow/service-kit/store/redis.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 import { fraudSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { createDependencies } from "./dependencies.ts";

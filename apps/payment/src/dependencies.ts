@@ -1,10 +1,10 @@
+import type { Background } from "@payflow/service-kit/concurrency/background.ts";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { Database } from "@payflow/service-kit/store/database.ts";
 import { createCursors } from "@payflow/service-kit/store/paging.ts";
 import { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import type { Background } from "@payflow/service-kit/work/background.ts";
 import type { PaymentConfig } from "./config.ts";
 import type { Admission } from "./idempotency/admission.ts";
 import { findKey } from "./idempotency/idempotency.store.ts";

@@ -2,6 +2,8 @@ import { connectTenantAccess } from "@payflow/service-kit/auth/tenant-access.ts"
 import { subscribeGroup } from "@payflow/service-kit/bus/consumers.ts";
 import { openEventBus } from "@payflow/service-kit/bus/open-bus.ts";
 import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { createBackground } from "@payflow/service-kit/concurrency/background.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { startOutboxLimit } from "@payflow/service-kit/outbox/outbox-limit.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
@@ -9,8 +11,6 @@ import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase } from "@payflow/service-kit/store/database.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { createBackground } from "@payflow/service-kit/work/background.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 import { paymentSettings } from "./config.ts";
 import { consumers } from "./consumers.ts";
 import { createDependencies } from "./dependencies.ts";

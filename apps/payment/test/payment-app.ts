@@ -7,13 +7,13 @@ import {
 } from "@payflow/contracts/access.ts";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
+import { createBackground } from "@payflow/service-kit/concurrency/background.ts";
 import type { Authenticator } from "@payflow/service-kit/http/access.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { createInternalHttp } from "@payflow/service-kit/http/server.ts";
 import { connectDatabase, type Database } from "@payflow/service-kit/store/database.ts";
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { createBackground } from "@payflow/service-kit/work/background.ts";
 import { testPostgres } from "@payflow/testkit/postgres.ts";
 import { createDependencies, type Parts } from "../src/dependencies.ts";
 import type { PaymentResponse } from "../src/payments/payments.contract.ts";

@@ -1,5 +1,5 @@
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { type Database, isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 
 export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
 

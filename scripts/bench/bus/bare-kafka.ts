@@ -1,6 +1,6 @@
 import { clientOptions, connectAdmin } from "@payflow/service-kit/bus/kafka/client.ts";
 import type { KafkaSettings } from "@payflow/service-kit/bus/kafka.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 import { smallEvents } from "./small-events.ts";
 

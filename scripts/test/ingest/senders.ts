@@ -1,4 +1,4 @@
-import { pause } from "@payflow/service-kit/work/retry.ts";
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 
 /** A merchant of a tenant's, whose events one sender sends in turn. */
 export interface Merchant {

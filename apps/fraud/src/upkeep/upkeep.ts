@@ -1,7 +1,7 @@
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/store/lease.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { CompiledPolicy } from "../policies/compile-policy.ts";
 import type { Policy } from "../policies/policy.ts";
 

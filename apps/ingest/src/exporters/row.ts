@@ -1,6 +1,6 @@
+import { HopelessEntry } from "@payflow/service-kit/concurrency/finish-batch.ts";
 import { entryTimeMs } from "@payflow/service-kit/store/entry-id.ts";
 import type { StreamEntry } from "@payflow/service-kit/streams/entry.ts";
-import { HopelessEntry } from "@payflow/service-kit/work/finish-batch.ts";
 
 /** One row of an export: an entry, and its event as it was read. */
 export interface ExportRow {

@@ -1,3 +1,4 @@
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
@@ -6,7 +7,6 @@ import { type RunningGroup, startGroup } from "@payflow/service-kit/streams/grou
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { Static } from "@sinclair/typebox";
 import type { ingestSettings } from "../config.ts";
 import { countEntries } from "./count-entries.ts";

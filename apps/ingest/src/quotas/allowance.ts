@@ -1,7 +1,7 @@
 import type { TenantContext } from "@payflow/contracts/access.ts";
 import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
+import { coalesce } from "@payflow/service-kit/concurrency/coalesce.ts";
 import { orUnavailable } from "@payflow/service-kit/store/redis.ts";
-import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import type { AllowanceStore, Wish } from "./allowance.store.ts";
 import { monthOf, nextMonth } from "./month.ts";
 

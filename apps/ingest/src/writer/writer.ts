@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
 import type { Redis } from "ioredis";
 import type { AcceptedEvent } from "../events/event.ts";
 import appendScript from "./append/append.lua" with { type: "text" };

@@ -1,6 +1,6 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 
 /** Clocks of this process and of the broker may differ by this much. */
 const marginSeconds = 1;

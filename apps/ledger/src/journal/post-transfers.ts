@@ -1,10 +1,10 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
 import type { BatchProgress } from "@payflow/service-kit/bus/bus.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
 import type { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { latencySeconds, type Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 import type { JournalStore } from "./journal.store.ts";
 import type { Posting } from "./transfer.ts";
 

@@ -1,10 +1,10 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { newId } from "@payflow/contracts/ids.ts";
+import { backoffMs } from "@payflow/service-kit/concurrency/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { isTransient, type Sql } from "@payflow/service-kit/store/database.ts";
 import { acquireLease, newHolder, releaseLeases, renewLease } from "@payflow/service-kit/store/lease.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { backoffMs } from "@payflow/service-kit/work/retry.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { ReconciliationRow } from "../schema.ts";
 import { type Reconcile, reconcile } from "./reconcile.ts";
 import { leaseName, ReconciliationLeaseLost } from "./reconciliation.store.ts";

@@ -1,4 +1,5 @@
 import type { Governor } from "@payflow/contracts/internal-operator.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import {
   type Claim,
   governedGeneration,
@@ -7,7 +8,6 @@ import {
   releaseGoverned,
 } from "@payflow/service-kit/governing/governed.ts";
 import { type Database, isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 import { and, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import { deliveryQueue, endpoint, endpointQueue } from "../schema.ts";
 import type { SealedSecret } from "../sending/secret-box.ts";

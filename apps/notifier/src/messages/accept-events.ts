@@ -1,7 +1,7 @@
 import type { EventEnvelope } from "@payflow/contracts/events.ts";
 import { newId } from "@payflow/contracts/ids.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 import { type Message, toMessage } from "./message.ts";
 import type { MessageSource, MessagesStore } from "./messages.store.ts";
 

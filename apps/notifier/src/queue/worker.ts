@@ -1,8 +1,8 @@
+import { coalesce } from "@payflow/service-kit/concurrency/coalesce.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
+import { startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { isOutage, isTransient } from "@payflow/service-kit/store/database.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
-import { startRounds } from "@payflow/service-kit/work/rounds.ts";
 import { type AttemptDelivery, attemptDelivery } from "./attempt-delivery.ts";
 import type { ClaimedDelivery, EndpointNotice, FinishedAttempt, QueueStore } from "./queue.store.ts";
 import type { WebhookMetrics } from "./webhook-metrics.ts";

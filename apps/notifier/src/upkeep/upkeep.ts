@@ -1,5 +1,5 @@
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { newHolder } from "@payflow/service-kit/store/lease.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import { type ProbeEndpoints, probeEndpoints } from "./probe-endpoints.ts";
 import type { UpkeepStore } from "./upkeep.store.ts";
 

@@ -1,8 +1,8 @@
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 import { acquireLease, newHolder, releaseLeases } from "@payflow/service-kit/store/lease.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import { forgetOld } from "./idempotency.store.ts";
 
 export interface ForgetAnswers {

@@ -1,7 +1,7 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { unavailable } from "@payflow/contracts/errors.ts";
+import { coalesce } from "@payflow/service-kit/concurrency/coalesce.ts";
 import { type Database, isOutage, transact } from "@payflow/service-kit/store/database.ts";
-import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import { and, desc, eq, gte, isNotNull, isNull, lt, type SQL, sql as text } from "drizzle-orm";
 import {
   type KnownRequest,

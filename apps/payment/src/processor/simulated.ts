@@ -1,5 +1,5 @@
+import { coalesce } from "@payflow/service-kit/concurrency/coalesce.ts";
 import { isOutage } from "@payflow/service-kit/store/database.ts";
-import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import type { Sql } from "postgres";
 import { paymentErrors } from "../payments/payment.ts";
 import {

@@ -1,4 +1,4 @@
-import { backoffMs } from "@payflow/service-kit/work/retry.ts";
+import { backoffMs } from "@payflow/service-kit/concurrency/retry.ts";
 import type { CallTime } from "./hold.ts";
 
 /** Knobs of the recovery; short ones let a test live through a day of it in seconds. */

@@ -1,5 +1,5 @@
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
 
 /** One kind of due work: how it is taken up under leases, and what is done with each piece. */
 export interface Lane<Item> {

@@ -1,5 +1,5 @@
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
 import { currentValue, type KeySecrets } from "../api-keys/stored-value.ts";
 import type { KeyCacheStore } from "./key-cache.store.ts";
 import type { VerificationStore } from "./verification.store.ts";

@@ -1,5 +1,5 @@
+import { type Backoff, backoffMs, pause } from "@payflow/service-kit/concurrency/retry.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { type Backoff, backoffMs, pause } from "@payflow/service-kit/work/retry.ts";
 import { ApiError, hasStatus } from "../client/api-error.ts";
 import type { KubernetesClient } from "../client/client.ts";
 import type { KubernetesObject, ResourceKind } from "../objects/object.ts";

@@ -1,6 +1,6 @@
+import { Wakeup } from "@payflow/service-kit/concurrency/wakeup.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { Wakeup } from "@payflow/service-kit/work/wakeup.ts";
 import { isConflict } from "../client/api-error.ts";
 import type { WorkQueue } from "../queue/work-queue.ts";
 import { controllerMetrics, type PassResult } from "./controller-metrics.ts";

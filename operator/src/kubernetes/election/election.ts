@@ -1,6 +1,6 @@
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
 import { hasStatus, isConflict } from "../client/api-error.ts";
 import type { KubernetesClient } from "../client/client.ts";
 import type { ObjectName } from "../objects/object.ts";

@@ -1,4 +1,4 @@
-import { type Backoff, backoffMs } from "@payflow/service-kit/work/retry.ts";
+import { type Backoff, backoffMs } from "@payflow/service-kit/concurrency/retry.ts";
 import { DelayedKeys } from "./delayed-keys.ts";
 import type { QueueMetrics } from "./queue-metrics.ts";
 

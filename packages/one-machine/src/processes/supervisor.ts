@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { backoffMs } from "@payflow/service-kit/work/retry.ts";
+import { backoffMs } from "@payflow/service-kit/concurrency/retry.ts";
 import { identify, type ProcessSpec, spawnChild } from "./child.ts";
 
 export type ProcessStatus = "starting" | "ready" | "waiting" | "failed" | "stopped";

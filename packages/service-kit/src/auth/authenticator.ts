@@ -1,10 +1,10 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { DomainError, unavailable } from "@payflow/contracts/errors.ts";
 import { type KeyRecord, maxVerifyBatch, type VerifiedKey } from "@payflow/contracts/internal-tenant.ts";
+import { coalesce } from "../concurrency/coalesce.ts";
 import type { Authenticator, KnownKey } from "../http/access.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { coalesce } from "../work/coalesce.ts";
 import { apiKeyMode, hashApiKey } from "./api-key.ts";
 import { provenForMs } from "./cache-layout.ts";
 import { ChangeFeed } from "./change-feed.ts";

@@ -1,4 +1,4 @@
-import { pause } from "../work/retry.ts";
+import { pause } from "../concurrency/retry.ts";
 import type { KeyCache } from "./key-cache.ts";
 import type { FeedView } from "./key-entries.ts";
 

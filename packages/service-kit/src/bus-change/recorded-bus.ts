@@ -1,11 +1,11 @@
 import { sql as fragment } from "drizzle-orm";
 import { boolean, check, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 import type { Sql } from "postgres";
+import { retry } from "../concurrency/retry.ts";
 import { ConfigError } from "../process/config.ts";
 import type { Scope } from "../process/scope.ts";
 import { isTransient } from "../store/database.ts";
 import type { Logger } from "../telemetry/logging.ts";
-import { retry } from "../work/retry.ts";
 
 export type BusName = "redis" | "kafka";
 

@@ -1,5 +1,5 @@
 import { checkEvent, type EventEnvelope } from "@payflow/contracts/events.ts";
-import { HopelessEntry, type Item } from "../work/finish-batch.ts";
+import { HopelessEntry, type Item } from "../concurrency/finish-batch.ts";
 
 /** One entry of a partition, as read. */
 export interface Delivery extends Item {

@@ -1,10 +1,10 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { checkEvent, type EventEnvelope, type Topic } from "@payflow/contracts/events.ts";
 import type { BaseOptions } from "@platformatic/kafka";
+import { pause } from "../concurrency/retry.ts";
 import { ConfigError } from "../process/config.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { pause } from "../work/retry.ts";
 import type {
   BatchTrace,
   BusMessage,

@@ -1,7 +1,7 @@
 import type { Sql } from "postgres";
+import { startRounds } from "../concurrency/rounds.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { startRounds } from "../work/rounds.ts";
 import { OutboxSize } from "./rows.ts";
 
 export interface OutboxLimitOptions {

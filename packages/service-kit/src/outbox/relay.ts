@@ -1,12 +1,12 @@
 import type { Sql } from "postgres";
 import type { EventBus } from "../bus/bus.ts";
 import { type BusName, maySendOver } from "../bus-change/recorded-bus.ts";
+import { backoffMs, pause } from "../concurrency/retry.ts";
+import { Wakeup } from "../concurrency/wakeup.ts";
 import { isTransient } from "../store/database.ts";
 import { newHolder } from "../store/lease.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { backoffMs, pause } from "../work/retry.ts";
-import { Wakeup } from "../work/wakeup.ts";
 import { OutboxBell } from "./bell.ts";
 import { outboxShards } from "./outbox.ts";
 import { OutboxRows, type OutgoingRow } from "./rows.ts";

@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
+import { evenShare } from "../concurrency/even-share.ts";
 import { acquireLeases, releaseLeases } from "../store/lease.ts";
-import { evenShare } from "../work/even-share.ts";
 
 export interface ShareOptions {
   readonly sql: Sql;

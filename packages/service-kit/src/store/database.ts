@@ -2,7 +2,7 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres, { type Sql, type TransactionSql } from "postgres";
-import { retry } from "../work/retry.ts";
+import { retry } from "../concurrency/retry.ts";
 import { isRedisOutage } from "./redis.ts";
 
 export type { Sql, TransactionSql };

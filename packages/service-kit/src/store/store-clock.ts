@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { pause } from "../work/retry.ts";
+import { pause } from "../concurrency/retry.ts";
 
 const everyMs = 30_000;
 /** Between two tries while the store is away. */

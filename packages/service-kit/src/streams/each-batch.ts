@@ -1,5 +1,5 @@
+import { finishBatch } from "../concurrency/finish-batch.ts";
 import { isTransient as isTransientError } from "../store/database.ts";
-import { finishBatch } from "../work/finish-batch.ts";
 import type { HeldPartition, PartitionConsumer } from "./consumer.ts";
 import type { StreamEntry } from "./entry.ts";
 import { merchantKey } from "./keys.ts";

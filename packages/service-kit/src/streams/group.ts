@@ -1,10 +1,10 @@
+import { evenShare } from "../concurrency/even-share.ts";
+import { startRounds } from "../concurrency/rounds.ts";
 import { newHolder } from "../store/lease.ts";
 import { isRedisOutage, settled } from "../store/redis.ts";
 import { leaseMs, leaseRoundMs } from "../store/redis-lease.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { evenShare } from "../work/even-share.ts";
-import { startRounds } from "../work/rounds.ts";
 import { isCluster, type StreamsRedis } from "./connect.ts";
 import type { HeldPartition, PartitionConsumer } from "./consumer.ts";
 import type { StreamKeys } from "./keys.ts";

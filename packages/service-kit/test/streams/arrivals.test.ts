@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
+import { pause } from "../../src/concurrency/retry.ts";
 import { connectRedis, settled } from "../../src/store/redis.ts";
 import { streamKeys } from "../../src/streams/keys.ts";
 import { ArrivalWatch } from "../../src/streams/reading/arrivals.ts";
 import { createLogger } from "../../src/telemetry/logging.ts";
-import { pause } from "../../src/work/retry.ts";
 
 let stores: TestRedisPair;
 

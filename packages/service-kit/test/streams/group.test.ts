@@ -2,8 +2,8 @@ import { expect } from "bun:test";
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { skippedEvents } from "@payflow/testkit/bus/order.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
+import { HopelessEntry } from "../../src/concurrency/finish-batch.ts";
 import { groupLag, readStates } from "../../src/streams/lag.ts";
-import { HopelessEntry } from "../../src/work/finish-batch.ts";
 import { onBoth } from "./stream-test.ts";
 import { numbered, type StreamSpace, testMerchants, testTenant } from "./streams-fixture.ts";
 

@@ -1,6 +1,6 @@
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { newHolder } from "@payflow/service-kit/store/lease.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { PolicyCache } from "../policy-cache.ts";
 import type { GovernedPoliciesStore } from "./governed-policies.store.ts";
 

@@ -1,5 +1,6 @@
 import type { PolicyMode, PolicyTenantsBody } from "@payflow/contracts/internal-fraud.ts";
 import type { Governor } from "@payflow/contracts/internal-operator.ts";
+import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import {
   type Claim,
   governedGeneration,
@@ -8,7 +9,6 @@ import {
   releaseGoverned,
 } from "@payflow/service-kit/governing/governed.ts";
 import { type Database, isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
-import { retry } from "@payflow/service-kit/work/retry.ts";
 import { sql } from "drizzle-orm";
 import { canonicalJson, type Policy } from "../policy.ts";
 

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
@@ -6,7 +7,6 @@ import { startGroup } from "@payflow/service-kit/streams/group.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
 import type { ExporterCatalog } from "../catalog/catalog.ts";
 import { type Exporter, exporterOf, groupOf, type Place } from "../exporter.ts";

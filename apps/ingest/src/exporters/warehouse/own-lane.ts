@@ -1,6 +1,6 @@
+import { LeaseLost } from "@payflow/service-kit/concurrency/finish-batch.ts";
+import { backoffMs, pause } from "@payflow/service-kit/concurrency/retry.ts";
 import { compareEntryIds } from "@payflow/service-kit/store/entry-id.ts";
-import { LeaseLost } from "@payflow/service-kit/work/finish-batch.ts";
-import { backoffMs, pause } from "@payflow/service-kit/work/retry.ts";
 import type { ExportRow } from "../row.ts";
 import type { Lane, LaneContext, LaneFiles } from "./lane.ts";
 import type { OpenFile } from "./open-file.ts";

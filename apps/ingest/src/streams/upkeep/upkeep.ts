@@ -1,5 +1,6 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { deadLetterDays } from "@payflow/service-kit/bus/bus.ts";
+import { startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { newHolder } from "@payflow/service-kit/store/lease.ts";
 import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import { memoryShare } from "@payflow/service-kit/store/redis-memory.ts";
@@ -8,7 +9,6 @@ import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import { groupLag, type PartitionState, readStates } from "@payflow/service-kit/streams/lag.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { startRounds } from "@payflow/service-kit/work/rounds.ts";
 import type { StoragePressure } from "../pressure.ts";
 import type { GroupRegistry } from "../registry.ts";
 import { Flow } from "./flow.ts";

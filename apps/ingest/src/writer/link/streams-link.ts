@@ -1,11 +1,11 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { ConfigError } from "@payflow/service-kit/process/config.ts";
 import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import { Cluster, type Redis } from "ioredis";
 import { assertFit, type Fitness } from "./fitness.ts";
 import { agreeOnPlan, newFingerprintKey } from "./plan.store.ts";

@@ -1,9 +1,9 @@
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
+import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { pause } from "@payflow/service-kit/work/retry.ts";
-import { type Rounds, startRounds } from "@payflow/service-kit/work/rounds.ts";
 import { RememberedStore } from "./remembered.store.ts";
 
 export interface Forgetting {

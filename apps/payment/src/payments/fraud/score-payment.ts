@@ -9,10 +9,10 @@ import {
   ScoresAnswer,
   scoresPath,
 } from "@payflow/contracts/internal-fraud.ts";
+import { coalesce } from "@payflow/service-kit/concurrency/coalesce.ts";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { coalesce } from "@payflow/service-kit/work/coalesce.ts";
 import type { PaymentRow } from "../../schema.ts";
 import type { Scoring } from "../conclude.ts";
 

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
+import { coalesce } from "../../concurrency/coalesce.ts";
 import type { Rate, RateDecision, RateLimiter } from "../../http/access.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { coalesce } from "../../work/coalesce.ts";
 import { type BucketWish, type Run, type TakeTokens, tokenScript } from "./take-tokens.ts";
 import { rateHeaders, refill, type TokenBucket, waitMs } from "./token-bucket.ts";
 

@@ -1,4 +1,4 @@
-import { pause } from "../../work/retry.ts";
+import { pause } from "../../concurrency/retry.ts";
 
 /** A request to Kafka that had no end in the time it was given. */
 export class KafkaSilent extends Error {

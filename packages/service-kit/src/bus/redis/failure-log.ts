@@ -1,5 +1,5 @@
 import type { Topic } from "@payflow/contracts/events.ts";
-import { type Failure, type FailureLog, LeaseLost } from "../../work/finish-batch.ts";
+import { type Failure, type FailureLog, LeaseLost } from "../../concurrency/finish-batch.ts";
 import type { Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { Delivery } from "../deliveries.ts";

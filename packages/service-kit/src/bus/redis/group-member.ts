@@ -1,10 +1,10 @@
 import { topics } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
+import { pause } from "../../concurrency/retry.ts";
+import { Wakeup } from "../../concurrency/wakeup.ts";
 import { isRedisOutage, settled } from "../../store/redis.ts";
 import { leaseMs, leaseRoundMs } from "../../store/redis-lease.ts";
 import type { Logger } from "../../telemetry/logging.ts";
-import { pause } from "../../work/retry.ts";
-import { Wakeup } from "../../work/wakeup.ts";
 import type { BatchTrace, RunningSubscription, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { Holding } from "./holding.ts";

@@ -1,11 +1,11 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import type { Topic } from "@payflow/contracts/events.ts";
 import type { Redis } from "ioredis";
+import { pause } from "../../concurrency/retry.ts";
 import { ConfigError } from "../../process/config.ts";
 import { connectRedis, isRedisOutage } from "../../store/redis.ts";
 import { redisMemory } from "../../store/redis-memory.ts";
 import type { Logger } from "../../telemetry/logging.ts";
-import { pause } from "../../work/retry.ts";
 import { highWaterShare } from "../bus.ts";
 import { assertDurableRedis } from "./durable.ts";
 import { type busKeys, partitions } from "./keys.ts";

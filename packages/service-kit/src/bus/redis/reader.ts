@@ -1,10 +1,10 @@
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
+import { finishBatch, LeaseLost } from "../../concurrency/finish-batch.ts";
+import { pause } from "../../concurrency/retry.ts";
+import { Wakeup } from "../../concurrency/wakeup.ts";
 import { isTransient } from "../../store/database.ts";
 import { isRedisOutage } from "../../store/redis.ts";
 import type { Logger } from "../../telemetry/logging.ts";
-import { finishBatch, LeaseLost } from "../../work/finish-batch.ts";
-import { pause } from "../../work/retry.ts";
-import { Wakeup } from "../../work/wakeup.ts";
 import type { BatchTrace, Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import { type Delivery, eventsOf } from "../deliveries.ts";

@@ -1,7 +1,7 @@
 import type { Topic } from "@payflow/contracts/events.ts";
+import { pause } from "../../concurrency/retry.ts";
 import { isRedisOutage } from "../../store/redis.ts";
 import type { Logger } from "../../telemetry/logging.ts";
-import { pause } from "../../work/retry.ts";
 import { deadLetterDays } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { Keys } from "./keys.ts";

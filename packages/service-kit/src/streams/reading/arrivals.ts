@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
-import { pause } from "../../work/retry.ts";
-import { Wakeup } from "../../work/wakeup.ts";
+import { pause } from "../../concurrency/retry.ts";
+import { Wakeup } from "../../concurrency/wakeup.ts";
 import type { RawEntry } from "../entry.ts";
 import type { StreamKeys } from "../keys.ts";
 import type { FetchRequest } from "./fetch.ts";

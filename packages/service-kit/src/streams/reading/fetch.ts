@@ -1,7 +1,7 @@
 import { Cluster, type Redis } from "ioredis";
+import { coalesce } from "../../concurrency/coalesce.ts";
+import { backoffMs, pause } from "../../concurrency/retry.ts";
 import { isRedisOutage } from "../../store/redis.ts";
-import { coalesce } from "../../work/coalesce.ts";
-import { backoffMs, pause } from "../../work/retry.ts";
 import type { StreamsRedis } from "../connect.ts";
 import type { RawEntry } from "../entry.ts";
 import type { StreamKeys } from "../keys.ts";

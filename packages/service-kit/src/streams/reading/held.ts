@@ -1,7 +1,7 @@
+import { LeaseLost } from "../../concurrency/finish-batch.ts";
+import { pause } from "../../concurrency/retry.ts";
 import { isRedisOutage } from "../../store/redis.ts";
 import type { Logger } from "../../telemetry/logging.ts";
-import { LeaseLost } from "../../work/finish-batch.ts";
-import { pause } from "../../work/retry.ts";
 import type { DoneEntries, EntryFailure, EntryReference, HeldPartition } from "../consumer.ts";
 import { addLetter, letterValues } from "../dead-letters.ts";
 import type { StreamEntry } from "../entry.ts";

@@ -1,7 +1,7 @@
+import { LeaseLost } from "../../concurrency/finish-batch.ts";
+import { backoffMs, pause } from "../../concurrency/retry.ts";
+import { Wakeup } from "../../concurrency/wakeup.ts";
 import { isRedisOutage } from "../../store/redis.ts";
-import { LeaseLost } from "../../work/finish-batch.ts";
-import { backoffMs, pause } from "../../work/retry.ts";
-import { Wakeup } from "../../work/wakeup.ts";
 import type { CloseReason, EntryFailure, HeldPartition, PartitionConsumer } from "../consumer.ts";
 import { type RawEntry, type StreamEntry, targetOf, toStreamEntry } from "../entry.ts";
 import type { Fetch } from "./fetch.ts";

@@ -1,4 +1,4 @@
-import { pause } from "@payflow/service-kit/work/retry.ts";
+import { pause } from "@payflow/service-kit/concurrency/retry.ts";
 import { S3Client } from "bun";
 import type { S3Settings } from "../../exporter-settings.ts";
 import type { ExportTarget } from "./target.ts";

@@ -1,6 +1,6 @@
-import { LeaseLost } from "../../../work/finish-batch.ts";
-import { pause } from "../../../work/retry.ts";
-import { Wakeup } from "../../../work/wakeup.ts";
+import { LeaseLost } from "../../../concurrency/finish-batch.ts";
+import { pause } from "../../../concurrency/retry.ts";
+import { Wakeup } from "../../../concurrency/wakeup.ts";
 import { isAnswer } from "../errors.ts";
 import type { KafkaLink } from "../link.ts";
 import type { Membership } from "./membership.ts";

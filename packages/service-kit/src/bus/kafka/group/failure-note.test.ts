@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Failure } from "../../../work/finish-batch.ts";
+import type { Failure } from "../../../concurrency/finish-batch.ts";
 import { decodeFailures, encodeFailures } from "./failure-note.ts";
 
 const at = "2026-01-01T00:00:07.000Z";

@@ -1,4 +1,4 @@
-import type { Failure } from "../../../work/finish-batch.ts";
+import type { Failure } from "../../../concurrency/finish-batch.ts";
 
 /*
  * What is known of a partition's failures is stored with the group's position, as the text that Kafka keeps

@@ -1,7 +1,7 @@
 import type { ClusterMetadata } from "@platformatic/kafka";
+import { pause } from "../../../concurrency/retry.ts";
+import { Wakeup } from "../../../concurrency/wakeup.ts";
 import type { Logger } from "../../../telemetry/logging.ts";
-import { pause } from "../../../work/retry.ts";
-import { Wakeup } from "../../../work/wakeup.ts";
 import { isKafkaOutage } from "../errors.ts";
 import type { KafkaLink } from "../link.ts";
 import { listOffsets } from "../positions.ts";

@@ -1,7 +1,7 @@
 import type { Topic } from "@payflow/contracts/events.ts";
 import type { BaseOptions } from "@platformatic/kafka";
+import { backoffMs, pause } from "../../../concurrency/retry.ts";
 import type { Logger } from "../../../telemetry/logging.ts";
-import { backoffMs, pause } from "../../../work/retry.ts";
 import type { BatchTrace, RunningSubscription, Subscription } from "../../bus.ts";
 import type { BusMetrics } from "../../bus-metrics.ts";
 import { isKafkaOutage } from "../errors.ts";

@@ -6,9 +6,9 @@ import {
   findErrorBy,
   type joinGroupV9,
 } from "@platformatic/kafka";
+import { backoffMs, pause } from "../../../concurrency/retry.ts";
+import { Wakeup } from "../../../concurrency/wakeup.ts";
 import type { Logger } from "../../../telemetry/logging.ts";
-import { backoffMs, pause } from "../../../work/retry.ts";
-import { Wakeup } from "../../../work/wakeup.ts";
 import { isAnswer, isKafkaOutage } from "../errors.ts";
 import type { KafkaLink } from "../link.ts";
 import { type Assignment, assignPartitions } from "./assignment.ts";

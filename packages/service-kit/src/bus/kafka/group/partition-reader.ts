@@ -1,9 +1,9 @@
 import type { Topic } from "@payflow/contracts/events.ts";
+import { type Failure, type FailureLog, finishBatch, LeaseLost } from "../../../concurrency/finish-batch.ts";
+import { pause } from "../../../concurrency/retry.ts";
+import { Wakeup } from "../../../concurrency/wakeup.ts";
 import { isTransient } from "../../../store/database.ts";
 import type { Logger } from "../../../telemetry/logging.ts";
-import { type Failure, type FailureLog, finishBatch, LeaseLost } from "../../../work/finish-batch.ts";
-import { pause } from "../../../work/retry.ts";
-import { Wakeup } from "../../../work/wakeup.ts";
 import type { BatchTrace, DeadLetter, Subscription } from "../../bus.ts";
 import type { BusMetrics } from "../../bus-metrics.ts";
 import { type Delivery, eventsOf, toDelivery } from "../../deliveries.ts";
