@@ -6,7 +6,8 @@ import { startElection } from "../../src/kubernetes/election/election.ts";
 import { formatFencingToken, type Lease } from "../../src/kubernetes/election/lease-record.ts";
 import type { Term } from "../../src/kubernetes/election/term.ts";
 import type { ResourceKind } from "../../src/kubernetes/objects/object.ts";
-import { FakeApiServer, status } from "./fake-api-server.ts";
+import { status } from "./api-answers.ts";
+import { FakeApiServer } from "./fake-api-server.ts";
 import { connectTo, serve } from "./plain-connection.ts";
 
 const logger = createLogger("test", "silent");

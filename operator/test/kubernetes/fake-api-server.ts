@@ -1,4 +1,6 @@
 import type { KubernetesObject } from "../../src/kubernetes/objects/object.ts";
+import { bookmarkAt, line, status } from "./api-answers.ts";
+import { keyIn, type Place, placeOf, prefixOf } from "./api-places.ts";
 
 export interface StoredObject extends KubernetesObject {
   readonly spec?: Record<string, unknown>;
@@ -36,14 +38,6 @@ interface Watch {
   readonly sender: WatchSender;
   readonly writer: WatchWriter;
   sent: number;
-}
-
-interface Place {
-  /** Of the kind, in the namespace or in all. */
-  readonly collection: string;
-  readonly namespace: string | undefined;
-  readonly name: string | undefined;
-  readonly subresource: string | undefined;
 }
 
 /**
@@ -247,23 +241,6 @@ export class FakeApiServer {
   }
 }
 
-/** A line of a watch. */
-export function line(type: string, object: unknown): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify({ type, object })}\n`);
-}
-
-export function bookmarkAt(version: number): unknown {
-  return { kind: "Bookmark", metadata: { resourceVersion: String(version) } };
-}
-
-export function status(code: number, reason: string, headers: Record<string, string> = {}): Response {
-  return Response.json(statusBody(code, reason), { status: code, headers });
-}
-
-export function statusBody(code: number, reason: string): unknown {
-  return { kind: "Status", apiVersion: "v1", status: "Failure", code, reason, message: `refused: ${reason}` };
-}
-
 function plainSender(writer: WatchWriter): WatchSender {
   return {
     send(events) {
@@ -289,21 +266,4 @@ function merged(known: StoredObject, patch: object): StoredObject {
     else result[field] = isMap ? merged((old ?? {}) as StoredObject, value) : value;
   }
   return result as unknown as StoredObject;
-}
-
-const pathForm =
-  /^(\/apis?\/(?:[^/]+\/)?v[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/;
-
-function placeOf(path: string): Place | undefined {
-  const [, group, namespace, plural, name, subresource] = pathForm.exec(path) ?? [];
-  if (group === undefined) return undefined;
-  return { collection: `${group}/${plural}`, namespace, name, subresource };
-}
-
-function prefixOf(place: Place): string {
-  return `${place.collection}#${place.namespace === undefined ? "" : `${place.namespace}/`}`;
-}
-
-function keyIn(place: Place): string {
-  return prefixOf(place) + place.name;
 }

@@ -15,8 +15,9 @@ import {
 import { generatedApi } from "../../src/kubernetes/client/generated-api.ts";
 import { createTransport } from "../../src/kubernetes/client/transport.ts";
 import type { ResourceKind } from "../../src/kubernetes/objects/object.ts";
+import { status } from "./api-answers.ts";
 import { makeCertificates, type TestCertificates } from "./certificates.ts";
-import { FakeApiServer, status } from "./fake-api-server.ts";
+import { FakeApiServer } from "./fake-api-server.ts";
 
 const serverName = "api.cluster.test";
 const configMaps: ResourceKind = {

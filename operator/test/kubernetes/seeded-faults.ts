@@ -1,14 +1,5 @@
-import {
-  bookmarkAt,
-  type FakeApiServer,
-  type Faults,
-  type LoggedEvent,
-  line,
-  status,
-  statusBody,
-  type WatchSender,
-  type WatchWriter,
-} from "./fake-api-server.ts";
+import { bookmarkAt, line, status, statusBody } from "./api-answers.ts";
+import type { FakeApiServer, Faults, LoggedEvent, WatchSender, WatchWriter } from "./fake-api-server.ts";
 
 /** Numbers below 1, the same ones for the same seed (mulberry32). */
 export type Random = () => number;

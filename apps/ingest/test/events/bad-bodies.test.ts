@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type BadBody, badBodies } from "./bad-bodies.ts";
+import { badBodies } from "./bad/bad-bodies.ts";
+import type { BadBody } from "./bad/body-texts.ts";
 import { type EventsSpace, openEvents, postRequest, type Replica, read } from "./events-space.ts";
 
 let space: EventsSpace;

@@ -7,7 +7,8 @@ import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import type { WarehouseExporter } from "../../src/exporters/exporter-settings.ts";
 import { createFolderTarget } from "../../src/exporters/warehouse/targets/folder-target.ts";
 import { warehouseConsumer } from "../../src/exporters/warehouse/warehouse-consumer.ts";
-import { ExportSpace, judge, newTenant, readNdjson, readParquet } from "./export-space.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { judge, readNdjson, readParquet } from "./fixture/exported-rows.ts";
 
 let stores: TestRedisPair;
 let space: ExportSpace;

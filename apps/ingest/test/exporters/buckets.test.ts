@@ -3,8 +3,9 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
-import { type ExportedRow, ExportSpace, judge, newTenant, readNdjson, readParquet } from "./export-space.ts";
-import { type S3Server, startS3Server } from "./s3-server.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { type ExportedRow, judge, readNdjson, readParquet } from "./fixture/exported-rows.ts";
+import { type S3Server, startS3Server } from "./fixture/s3-server.ts";
 
 let stores: TestRedisPair;
 let server: S3Server;

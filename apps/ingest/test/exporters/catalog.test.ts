@@ -5,7 +5,8 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { exportersRoutes } from "../../src/exporters/catalog/exporters.routes.ts";
 import { registerExporter } from "../../src/exporters/catalog/put-exporter.ts";
-import { ExportSpace, judge, newTenant } from "./export-space.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { judge } from "./fixture/exported-rows.ts";
 
 const adminToken = "the admin token of the exporters' tests";
 

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisCluster, testRedisCluster } from "@payflow/testkit/redis-cluster.ts";
 import { removeExporter, removeTenantPlace } from "../../src/exporters/catalog/remove-exporter.ts";
-import { ExportSpace, judge, newTenant } from "./export-space.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { judge } from "./fixture/exported-rows.ts";
 
 let cluster: TestRedisCluster;
 let space: ExportSpace;

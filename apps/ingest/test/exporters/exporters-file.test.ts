@@ -5,7 +5,7 @@ import { reservePort } from "@payflow/one-machine/processes/ports.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { putExporter } from "../../src/exporters/catalog/put-exporter.ts";
-import { ExportSpace, internalSecret, newTenant } from "./export-space.ts";
+import { ExportSpace, internalSecret, newTenant } from "./fixture/export-space.ts";
 
 let stores: TestRedisPair;
 let space: ExportSpace;

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
-import { ExportSpace, judge, newTenant } from "./export-space.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { judge } from "./fixture/exported-rows.ts";
 
 const isThorough = process.env.PAYFLOW_THOROUGH === "1";
 const kills = isThorough ? 40 : 12;
@@ -23,7 +24,7 @@ afterAll(() => stores.close());
 
 async function startReplica() {
   const child = Bun.spawn({
-    cmd: ["bun", path.join(import.meta.dir, "exporter-process.ts"), JSON.stringify(space.space)],
+    cmd: ["bun", path.join(import.meta.dir, "fixture/exporter-process.ts"), JSON.stringify(space.space)],
     stdout: "pipe",
     stderr: "inherit",
     env: { ...process.env },

@@ -3,7 +3,8 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { removeTenantPlace } from "../../src/exporters/catalog/remove-exporter.ts";
 import { createUpkeepStore } from "../../src/streams/upkeep/upkeep.store.ts";
-import { ExportSpace, judge, newTenant } from "./export-space.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { judge } from "./fixture/exported-rows.ts";
 
 const awayMs = process.env.PAYFLOW_THOROUGH === "1" ? 60_000 : 3_000;
 

@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
-import { type ExportedRow, ExportSpace, judge, newTenant } from "./export-space.ts";
+import { ExportSpace, newTenant } from "./fixture/export-space.ts";
+import { type ExportedRow, judge } from "./fixture/exported-rows.ts";
 
 let stores: TestRedisPair;
 let space: ExportSpace;

@@ -3,7 +3,7 @@ import { derivedId } from "@payflow/contracts/ids.ts";
 import { type HandedMessage, messagesPath, wantedPath } from "@payflow/contracts/internal-notifier.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
-import { ExportSpace, internalSecret, newTenant } from "./export-space.ts";
+import { ExportSpace, internalSecret, newTenant } from "./fixture/export-space.ts";
 
 let stores: TestRedisPair;
 let space: ExportSpace;

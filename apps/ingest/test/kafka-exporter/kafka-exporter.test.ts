@@ -3,7 +3,8 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestKafka, testKafka } from "@payflow/testkit/kafka.ts";
 import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { Admin, Consumer, type Message } from "@platformatic/kafka";
-import { type ExportedRow, ExportSpace, judge, newTenant } from "../exporters/export-space.ts";
+import { ExportSpace, newTenant } from "../exporters/fixture/export-space.ts";
+import { type ExportedRow, judge } from "../exporters/fixture/exported-rows.ts";
 
 setDefaultTimeout(120_000);
 
