@@ -90,7 +90,7 @@ const homeRule: Rule = {
     ),
   ],
   planted: [
-    sourceFile("docs/planted.md", "see /root/payflow/README.md"),
+    sourceFile("docs/planted.md", `see /${"root"}/payflow/README.md`),
     sourceFile("bun.lock", '"x": ["x@1", "https://example.org/x.tgz"]'),
   ],
 };
@@ -123,7 +123,9 @@ const sizeRule: Rule = {
       .filter((file) => isWritten(file.path))
       .flatMap((file) => {
         const found: Violation[] = [];
-        if (isCode(file.path) && file.lines.length > 301) {
+        // A file of tests is a list; what tests are made with is code.
+        const isBounded = file.path.endsWith(".ts") && !file.path.endsWith(".test.ts");
+        if (isBounded && file.lines.length > 301) {
           found.push({
             path: file.path,
             line: 301,
@@ -141,6 +143,7 @@ const sizeRule: Rule = {
       }),
   planted: [
     sourceFile("apps/ledger/src/planted.ts", "x;\n".repeat(301)),
+    sourceFile("apps/ledger/test/fixture/planted.ts", "x;\n".repeat(301)),
     sourceFile("apps/ledger/src/wide.ts", `const sum = ${"one + ".repeat(20)} two;`),
   ],
 };

@@ -25,6 +25,7 @@ export function kafkaProcess(local: LocalKafka): ProcessSpec {
   const { dataDirectory, logFile, heapMebibytes = 256 } = local;
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const configFile = path.join(dataDirectory, "server.properties");
+  const temporary = path.join(dataDirectory, "temporary");
   writeFileSync(configFile, brokerProperties(local), { mode: 0o600 });
   formatKafka(local, configFile);
   // Counted from where its log ended before: a line of an earlier start says nothing of this one.
@@ -36,6 +37,7 @@ export function kafkaProcess(local: LocalKafka): ProcessSpec {
       ...["-Xms64m", `-Xmx${heapMebibytes}m`, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"],
       ...(local.startsLightly ? ["-XX:TieredStopAtLevel=1"] : []),
       ...loggingOptions,
+      `-Djava.io.tmpdir=${temporary}`,
       ...["-cp", path.join(kafkaLibraries(), "*"), "kafka.Kafka", configFile],
     ],
     env: { LC_ALL: "C", TZ: "UTC" },
@@ -45,6 +47,9 @@ export function kafkaProcess(local: LocalKafka): ProcessSpec {
     stopSignal: "SIGTERM",
     stopTimeoutMs: 20_000,
     beforeStart: () => {
+      // Libraries are unpacked there at each start, and a broker that is killed leaves them.
+      rmSync(temporary, { recursive: true, force: true });
+      mkdirSync(temporary, { mode: 0o700 });
       logStart = existsSync(logFile) ? statSync(logFile).size : 0;
     },
     // An open port comes earlier than a broker that the quorum has let in, and that topics can be made on.
