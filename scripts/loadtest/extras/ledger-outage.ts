@@ -1,3 +1,4 @@
+import { freeze } from "@payflow/one-machine/processes/freeze.ts";
 import { direct } from "@payflow/service-kit/http/internal-client.ts";
 import postgres, { type Sql } from "postgres";
 import type { Target } from "../target.ts";
@@ -14,17 +15,16 @@ const patienceMs = 60_000;
 export const ledgerOutage: Extra = async (target, { seconds }) => {
   const payment = open(target, "payment");
   const ledger = open(target, "ledger");
-  const frozen = new Set<number>();
+  const frozen: (() => void)[] = [];
   const watch = { mostBehind: 0, thawedAt: 0, caughtUpAt: 0, isOver: false };
   const thaw = () => {
-    for (const pid of frozen) signal(pid, "SIGCONT");
-    frozen.clear();
+    for (const goOn of frozen.splice(0)) goOn();
     watch.thawedAt ||= performance.now();
   };
   const watching = (async () => {
     await Bun.sleep((seconds * 1_000) / 3);
     for (const { name, pid } of target.processes()) {
-      if (name.startsWith("ledger-") && pid !== null && signal(pid, "SIGSTOP")) frozen.add(pid);
+      if (name.startsWith("ledger-") && pid !== null) frozen.push(freeze(pid));
     }
     for (const until = performance.now() + (seconds * 1_000) / 3; performance.now() < until; ) {
       watch.mostBehind = Math.max(watch.mostBehind, await behind(payment, ledger));
@@ -105,14 +105,4 @@ async function lagOf(replicaUrl: string): Promise<number> {
     /^payflow_bus_lag_events\{[^}]*group="ledger"[^}]*\} (\S+)$/gm,
   );
   return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
-}
-
-/** False when the process has ended meanwhile. */
-function signal(pid: number, name: NodeJS.Signals): boolean {
-  try {
-    process.kill(pid, name);
-    return true;
-  } catch {
-    return false;
-  }
 }

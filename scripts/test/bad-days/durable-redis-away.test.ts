@@ -3,10 +3,10 @@ import {
   type RunningInstallation,
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
+import { freeze } from "@payflow/one-machine/processes/freeze.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { Redis } from "ioredis";
 import { WebhookReceiver } from "../../demo/receiver.ts";
-import { freeze } from "../platform/freeze.ts";
 import { allReady, appPids, healthOf } from "../platform/health.ts";
 import { documentedApps } from "../platform/open-api.ts";
 import { call, pay, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";

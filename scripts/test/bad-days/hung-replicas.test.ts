@@ -3,8 +3,8 @@ import {
   type RunningInstallation,
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
+import { freeze } from "@payflow/one-machine/processes/freeze.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { freeze } from "../platform/freeze.ts";
 import { documentedApps } from "../platform/open-api.ts";
 import { raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { Traffic } from "../platform/traffic.ts";

@@ -3,8 +3,8 @@ import {
   type RunningInstallation,
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
+import { freeze } from "@payflow/one-machine/processes/freeze.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { freeze } from "../platform/freeze.ts";
 import { allReady, appPids, healthOf } from "../platform/health.ts";
 import { type DocumentedRoute, documentedApps, documentedRoutes, sample } from "../platform/open-api.ts";
 import {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
 import path from "node:path";
+import { freeze } from "@payflow/one-machine/processes/freeze.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { freeze } from "../platform/freeze.ts";
 
 /** How long each sync takes beyond what it takes, as on a slow disk: so that most kills fall into one. */
 const syncDelayMs = 10;

@@ -1,26 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { documentedEvent as example } from "../../test/events/example-event.ts";
 import { eventProblems, instantOf, isEvent, PaymentExhaust, timeProblem } from "./event.ts";
 
 const nowMs = Date.parse("2026-11-21T12:00:00Z");
 
-/** The example of the gateway's documentation. */
-const example = {
-  event_type: "payment_failed",
-  event_timestamp: "2026-11-21T11:59:59.123Z",
-  event_id: "uuid-123",
-  merchant_id_hash: "abc123",
-  payment_intent_id_hash: "xyz456",
-  processor: "stripe",
-  failure_category: "processor_timeout",
-  retry_count: 0,
-  geo_bucket: "US",
-  amount_bucket: "50-200",
-  system_source: "checkout_api",
-  payment_method_bucket: "credit_card",
-  channel: "web",
-  retry_result: "failed",
-  failure_origin: "processor",
-};
 const required = [
   "event_type",
   "event_timestamp",

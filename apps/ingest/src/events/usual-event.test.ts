@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { documentedEvent } from "../../test/events/example-event.ts";
 import { toAcceptedEvent } from "./canonical.ts";
 import { instantOf, isEvent, timeProblem } from "./event.ts";
 import { readUsualEvent } from "./usual-event.ts";
@@ -7,23 +8,7 @@ import { readUsualEvent } from "./usual-event.ts";
 const nowMs = Date.parse("2026-11-21T12:00:00Z");
 const tenant = { tenantId: "ten_1", mode: "live" as const };
 
-const example = {
-  event_type: "payment_failed",
-  event_timestamp: "2026-11-21T11:59:59.123Z",
-  event_id: "0192B3C4-0000-7000-8000-000000000000",
-  merchant_id_hash: "abc123",
-  payment_intent_id_hash: "xyz456",
-  processor: "stripe",
-  failure_category: "processor_timeout",
-  retry_count: 0,
-  geo_bucket: "US",
-  amount_bucket: "50-200",
-  system_source: "checkout_api",
-  payment_method_bucket: "credit_card",
-  channel: "web",
-  retry_result: "failed",
-  failure_origin: "processor",
-};
+const example = { ...documentedEvent, event_id: "0192B3C4-0000-7000-8000-000000000000" };
 
 /** The long way: what the writer is given for a parsed event, null where it is refused. */
 function parsed(text: string) {

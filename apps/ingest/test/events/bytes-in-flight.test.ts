@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { eventually } from "@payflow/testkit/eventually.ts";
-import { batch, type EventsSpace, example, openEvents, post, type Replica, single } from "./events-space.ts";
+import { batch, type EventsSpace, openEvents, post, type Replica, single } from "./events-space.ts";
+import { example } from "./example-event.ts";
 
 const mebibyte = 2 ** 20;
 

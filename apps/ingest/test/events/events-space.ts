@@ -144,28 +144,6 @@ function verified(tenant: TestTenant | undefined) {
   return { record, valid_for_ms: null };
 }
 
-/** The gateway's documented example, happening now. */
-export function example(fields: Record<string, unknown> = {}) {
-  return {
-    event_type: "payment_failed",
-    event_timestamp: new Date().toISOString(),
-    event_id: crypto.randomUUID(),
-    merchant_id_hash: "abc123",
-    payment_intent_id_hash: "xyz456",
-    processor: "stripe",
-    failure_category: "processor_timeout",
-    retry_count: 0,
-    geo_bucket: "US",
-    amount_bucket: "50-200",
-    system_source: "checkout_api",
-    payment_method_bucket: "credit_card",
-    channel: "web",
-    retry_result: "failed",
-    failure_origin: "processor",
-    ...fields,
-  };
-}
-
 export interface Sent {
   readonly key?: string;
   readonly type?: string;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { CloudEvent, emitterFor, HTTP, httpTransport, Mode } from "cloudevents";
-import { batch, type EventsSpace, example, openEvents, post, type Replica, single } from "./events-space.ts";
+import { batch, type EventsSpace, openEvents, post, type Replica, single } from "./events-space.ts";
+import { example } from "./example-event.ts";
 
 let space: EventsSpace;
 let replica: Replica;

@@ -4,7 +4,6 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import {
   batch,
   type EventsSpace,
-  example,
   knows,
   openEvents,
   post,
@@ -13,6 +12,7 @@ import {
   read,
   single,
 } from "./events-space.ts";
+import { example } from "./example-event.ts";
 
 let space: EventsSpace;
 let replicas: [Replica, Replica];

@@ -1,5 +1,6 @@
 import { checkEvent, type EventEnvelope } from "@payflow/contracts/events.ts";
-import { HopelessEntry, type Item } from "../concurrency/finish-batch.ts";
+import { type Failure, HopelessEntry, type Item } from "../concurrency/finish-batch.ts";
+import type { DeadLetter } from "./bus.ts";
 
 /** One entry of a partition, as read. */
 export interface Delivery extends Item {
@@ -8,6 +9,9 @@ export interface Delivery extends Item {
   readonly event: EventEnvelope | null;
   readonly problem?: string;
 }
+
+/** A dead letter that has no place yet. */
+export type NewLetter = Omit<DeadLetter, "id" | "topic">;
 
 class UnreadableEvent extends HopelessEntry {
   override readonly name = "UnreadableEvent";
@@ -30,6 +34,20 @@ export function toDelivery(position: string, envelope: string): Delivery {
     const problem = error instanceof Error ? error.message : String(error);
     return { position, key: keyOf(envelope), envelope, event: null, problem };
   }
+}
+
+/** The letter of an event that a group could not handle. */
+export function letterOf(group: string, delivery: Delivery, failure: Failure): NewLetter {
+  return {
+    group,
+    event_id: delivery.event?.event_id ?? null,
+    key: delivery.key,
+    reason: failure.reason,
+    tries: failure.tries,
+    first_failed_at: failure.firstFailedAt,
+    last_failed_at: failure.lastFailedAt,
+    envelope: delivery.envelope,
+  };
 }
 
 /** The key of an envelope that is malformed elsewhere, so that its successors still wait behind it. */

@@ -1,4 +1,4 @@
-import { example } from "../events-space.ts";
+import { example } from "../example-event.ts";
 import { cloudEvent, deep, edited, json } from "./body-texts.ts";
 
 /** One event that is wrong, and where. */

@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
-import { batch, example, single } from "../events-space.ts";
+import { batch, single } from "../events-space.ts";
+import { example } from "../example-event.ts";
 import { badEvents } from "./bad-events.ts";
 import {
   type BadBody,

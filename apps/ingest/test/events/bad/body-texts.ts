@@ -1,4 +1,4 @@
-import { example } from "../events-space.ts";
+import { example } from "../example-event.ts";
 
 /** A body that is refused as a whole, or all of whose events are. */
 export interface BadBody {

@@ -1,6 +1,7 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import type { Topic } from "@payflow/contracts/events.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterQuery, DeadLetters, RedriveRequest } from "../bus.ts";
+import type { NewLetter } from "../deliveries.ts";
 import { isTopic } from "../groups.ts";
 import {
   compareLetterIds,
@@ -35,7 +36,7 @@ export class KafkaDeadLetters implements DeadLetters {
   ) {}
 
   /** Appends a letter; `from` names the place of its event. */
-  async bury(topic: Topic, from: string, letter: Omit<DeadLetter, "id" | "topic">): Promise<void> {
+  async bury(topic: Topic, from: string, letter: NewLetter): Promise<void> {
     const headers = {
       group: letter.group,
       event_id: letter.event_id ?? "",

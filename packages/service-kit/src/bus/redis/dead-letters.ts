@@ -1,6 +1,7 @@
 import { DomainError } from "@payflow/contracts/errors.ts";
 import type { Topic } from "@payflow/contracts/events.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterQuery, DeadLetters, RedriveRequest } from "../bus.ts";
+import type { NewLetter } from "../deliveries.ts";
 import { isTopic } from "../groups.ts";
 import {
   compareLetterIds,
@@ -16,7 +17,7 @@ import type { ScriptedRedis } from "./scripts.ts";
 const chunk = 200;
 
 /** Fields of a dead letter's entry, as the adapter writes them. */
-export function deadLetterFields(letter: Omit<DeadLetter, "id" | "topic">): string[] {
+export function deadLetterFields(letter: NewLetter): string[] {
   return [
     ...["group", letter.group],
     ...["event_id", letter.event_id ?? ""],

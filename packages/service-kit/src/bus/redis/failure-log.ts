@@ -2,7 +2,7 @@ import type { Topic } from "@payflow/contracts/events.ts";
 import { type Failure, type FailureLog, LeaseLost } from "../../concurrency/finish-batch.ts";
 import type { Subscription } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
-import type { Delivery } from "../deliveries.ts";
+import { type Delivery, letterOf } from "../deliveries.ts";
 import { deadLetterFields } from "./dead-letters.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptedRedis } from "./scripts.ts";
@@ -41,16 +41,7 @@ export class RedisFailureLog implements FailureLog<Delivery> {
 
   async bury(delivery: Delivery, failure: Failure): Promise<void> {
     const { keys, metrics, subscription, topic } = this.options;
-    const fields = deadLetterFields({
-      group: subscription.group,
-      event_id: delivery.event?.event_id ?? null,
-      key: delivery.key,
-      reason: failure.reason,
-      tries: failure.tries,
-      first_failed_at: failure.firstFailedAt,
-      last_failed_at: failure.lastFailedAt,
-      envelope: delivery.envelope,
-    });
+    const fields = deadLetterFields(letterOf(subscription.group, delivery, failure));
     await this.#write(delivery, { ...failure, isBuried: true }, [keys.deadLetters(topic)], fields);
     metrics.deadLetters.inc({ group: subscription.group, topic });
   }

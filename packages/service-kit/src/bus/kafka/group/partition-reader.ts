@@ -4,9 +4,9 @@ import { pause } from "../../../concurrency/retry.ts";
 import { Wakeup } from "../../../concurrency/wakeup.ts";
 import { isTransient } from "../../../store/database.ts";
 import type { Logger } from "../../../telemetry/logging.ts";
-import type { BatchTrace, DeadLetter, Subscription } from "../../bus.ts";
+import type { BatchTrace, Subscription } from "../../bus.ts";
 import type { BusMetrics } from "../../bus-metrics.ts";
-import { type Delivery, eventsOf, toDelivery } from "../../deliveries.ts";
+import { type Delivery, eventsOf, letterOf, type NewLetter, toDelivery } from "../../deliveries.ts";
 import type { KafkaRecord } from "../records.ts";
 import type { Committable, Committer } from "./committer.ts";
 import { encodeFailures } from "./failure-note.ts";
@@ -29,7 +29,7 @@ export interface ReaderOptions {
   readonly metrics: BusMetrics;
   readonly trace: BatchTrace;
   /** Appends to the dead letters of the topic; `from` is the same for an event that is buried twice. */
-  readonly bury: (topic: Topic, from: string, letter: Omit<DeadLetter, "id" | "topic">) => Promise<void>;
+  readonly bury: (topic: Topic, from: string, letter: NewLetter) => Promise<void>;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
   /** Called when the reader has given up by itself. */
@@ -227,16 +227,8 @@ export class PartitionReader implements Committable {
       record,
       bury: async (delivery, failure) => {
         const { group } = subscription;
-        await bury(this.topic, `${group}/${this.log}/${this.partition}/${delivery.position}`, {
-          group,
-          event_id: delivery.event?.event_id ?? null,
-          key: delivery.key,
-          reason: failure.reason,
-          tries: failure.tries,
-          first_failed_at: failure.firstFailedAt,
-          last_failed_at: failure.lastFailedAt,
-          envelope: delivery.envelope,
-        });
+        const place = `${group}/${this.log}/${this.partition}/${delivery.position}`;
+        await bury(this.topic, place, letterOf(group, delivery, failure));
         await record(delivery, { ...failure, isBuried: true });
         isDone.add(delivery);
         metrics.deadLetters.inc({ group, topic: this.topic });
