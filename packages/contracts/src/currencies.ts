@@ -14,7 +14,7 @@ export const currencies: ReadonlyMap<string, number> = new Map(
     3: "BHD IQD JOD KWD LYD OMR TND",
   })
     .flatMap(([digits, codes]) => codes.split(/\s+/).map((code) => [code, Number(digits)] as const))
-    .sort(([left], [right]) => left.localeCompare(right)),
+    .sort(([left], [right]) => (left < right ? -1 : 1)),
 );
 
 /** Whether the text is a current ISO 4217 code in upper case. */

@@ -17,16 +17,22 @@ FormatRegistry.Set(
 );
 FormatRegistry.Set("uri", (text) => URL.canParse(text));
 
+const daysOfMonths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /**
  * Whether the calendar has that day, and the moment in UTC lies in the years 1 to 9999: what is beyond has
- * another notation, which PostgreSQL does not read.
+ * another notation, which PostgreSQL does not read. Each event has several times and is checked by everybody
+ * who reads it, so those in UTC are told without making a date.
  */
 function isStorableTime(text: string): boolean {
-  const midnight = Date.parse(`${text.slice(0, 10)}T00:00:00Z`);
+  const year = Number(text.slice(0, 4));
+  const month = Number(text.slice(5, 7));
+  const isLeapDay = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = (daysOfMonths[month - 1] ?? 0) + (isLeapDay ? 1 : 0);
+  if (Number(text.slice(8, 10)) > days) return false;
+  if (text.endsWith("Z")) return year > 0;
   const time = Date.parse(text);
-  if (Number.isNaN(midnight) || Number.isNaN(time)) return false;
-  if (!new Date(midnight).toISOString().startsWith(text.slice(0, 10))) return false;
-  return /^(?!0000)\d{4}-/.test(new Date(time).toISOString());
+  return !Number.isNaN(time) && /^(?!0000)\d{4}-/.test(new Date(time).toISOString());
 }
 
 /** Text of `minLength` to `maxLength` characters without control characters. */

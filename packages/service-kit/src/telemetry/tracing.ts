@@ -61,6 +61,7 @@ export function startSpan(
   parent?: string | null,
   otherCauses: readonly (string | null | undefined)[] = [],
 ): Traced {
+  if (!isExporting) return { traceparent: newTraceparent(parent), end: () => {} };
   const links = otherCauses.slice(0, maxLinks).flatMap(toLink);
   const span = trace.getTracer("payflow").startSpan(name, { kind, links }, parentContext(parent));
   if (!span.isRecording()) return { traceparent: newTraceparent(parent), end: () => {} };
