@@ -20,7 +20,11 @@ const server = Bun.serve({
       detail: "told",
       errors: [{ pointer: "/a", message: "b" }],
     };
-    return Response.json(problem, { status: Number(searchParams.get("status")) });
+    const retryAfter = searchParams.get("after");
+    return Response.json(problem, {
+      status: Number(searchParams.get("status")),
+      headers: retryAfter === null ? {} : { "retry-after": retryAfter },
+    });
   },
 });
 afterAll(() => server.stop(true));
@@ -48,6 +52,26 @@ test("a call carries the secret, the request's id and trace, and JSON", async ()
   // The same trace, with a span of the call's own.
   expect(seen?.headers.get("traceparent")?.slice(0, 35)).toBe(traceparent.slice(0, 35));
   expect(seen?.headers.get("content-type")).toBe("application/json");
+});
+
+test("with a bearer token, which is asked for anew, the secret stays at home; headers of the call go along", async () => {
+  let count = 0;
+  const baseUrl = `http://127.0.0.1:${server.port}`;
+  const bearer = createInternalClient({ service: "It", baseUrl, secret: async () => `token-${++count}` });
+  for (const token of ["token-1", "token-2"]) {
+    await bearer.call("GET", "/good", undefined, { answer, headers: { "x-one": "1" } });
+    expect(seen?.headers.get("authorization")).toBe(`Bearer ${token}`);
+    expect([seen?.headers.get("x-internal-token"), seen?.headers.get("x-one")]).toEqual([null, "1"]);
+  }
+});
+
+test.each([
+  ["429", "rate_limited", "7", "7"],
+  ["503", "unavailable", "30", "30"],
+  ["503", "unavailable", "soon", "1"],
+])("%s tells when to ask again", async (status, code, after, told) => {
+  const error = await refusal(`/problem?status=${status}&code=${code}&after=${after}`);
+  expect([error.reason as string, error.headers["retry-after"]]).toEqual([code, told]);
 });
 
 test("a refusal comes through as it was meant, with its fields", async () => {

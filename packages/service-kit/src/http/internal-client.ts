@@ -8,8 +8,8 @@ export interface InternalClientOptions {
   readonly service: string;
   /** The base URL of the other app's internal port. */
   readonly baseUrl: string;
-  /** The installation's `INTERNAL_SERVICE_SECRET`. */
-  readonly secret: string;
+  /** The installation's `INTERNAL_SERVICE_SECRET`, or what gives a bearer token, asked before each call. */
+  readonly secret: string | (() => Promise<string>);
   readonly timeoutMs?: number;
 }
 
@@ -18,6 +18,7 @@ export interface InternalCall<T extends TSchema> {
   readonly answer: T;
   readonly timeoutMs?: number;
   readonly requestId?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly traceparent?: string;
   /** Of what else this call is made for, where it carries a batch. */
   readonly otherTraceparents?: readonly string[];
@@ -34,7 +35,7 @@ export const direct = { proxy: false } as unknown as { proxy?: string };
 export interface InternalClient {
   /**
    * The checked answer. A refusal (4xx) of the other app is thrown as the same `DomainError`; no answer in
-   * time, 5xx and an answer of the wrong shape are thrown as `unavailable`.
+   * time, 5xx and an answer of the wrong shape are thrown as `unavailable`. Its `retry-after` comes along.
    */
   call<T extends TSchema>(
     method: InternalMethod,
@@ -69,16 +70,18 @@ export function createInternalClient(client: InternalClientOptions): InternalCli
       );
       let status: number;
       let value: unknown;
+      let retryAfter: string | null;
       try {
         const response = await fetch(baseUrl + path, {
           method,
-          headers: headersOf(client, body, { ...options, traceparent: span.traceparent }),
+          headers: await headersOf(client, body, { ...options, traceparent: span.traceparent }),
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           redirect: "error",
           ...direct,
           signal: options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
         });
         status = response.status;
+        retryAfter = response.headers.get("retry-after");
         const text = await response.text();
         value = text === "" ? undefined : JSON.parse(text);
         span.end(undefined, { "http.response.status_code": status }, status >= 500);
@@ -95,16 +98,19 @@ export function createInternalClient(client: InternalClientOptions): InternalCli
           new Error(`${method} ${path} answered ${status} in another shape`),
         );
       }
-      throw (
-        refusalOf(value, status) ?? unavailable(client.service, 1, new Error(`${method} ${path}: ${status}`))
-      );
+      const cause = new Error(`${method} ${path}: ${status}`);
+      throw refusalOf(value, status, retryAfter) ?? unavailable(client.service, secondsOf(retryAfter), cause);
     },
   };
 }
 
-function headersOf(client: InternalClientOptions, body: unknown, options: InternalCall<TSchema>) {
+async function headersOf(client: InternalClientOptions, body: unknown, options: InternalCall<TSchema>) {
+  const { secret } = client;
   return {
-    "x-internal-token": client.secret,
+    ...options.headers,
+    ...(typeof secret === "string"
+      ? { "x-internal-token": secret }
+      : { authorization: `Bearer ${await secret()}` }),
     accept: "application/json",
     ...(body === undefined ? {} : { "content-type": "application/json" }),
     ...(options.requestId === undefined ? {} : { "request-id": options.requestId }),
@@ -116,7 +122,7 @@ function headersOf(client: InternalClientOptions, body: unknown, options: Intern
  * The refusal that a problem document stands for. A wrong internal secret is ours to mend, never the
  * caller's.
  */
-function refusalOf(value: unknown, status: number): DomainError | undefined {
+function refusalOf(value: unknown, status: number, retryAfter: string | null): DomainError | undefined {
   if (status < 400 || status >= 500 || status === 401) return undefined;
   // Whatever came is looked at field by field before it is used.
   const problem = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
@@ -124,7 +130,15 @@ function refusalOf(value: unknown, status: number): DomainError | undefined {
   const detail = typeof problem.detail === "string" ? problem.detail : undefined;
   const errors = Array.isArray(problem.errors) ? problem.errors.filter(isFieldError) : undefined;
   // The registry was just asked whether it holds this code.
-  return new DomainError(problem.code as ErrorCodeName, detail, errors === undefined ? {} : { errors });
+  return new DomainError(problem.code as ErrorCodeName, detail, {
+    ...(errors === undefined ? {} : { errors }),
+    ...(retryAfter === null ? {} : { headers: { "retry-after": retryAfter } }),
+  });
+}
+
+function secondsOf(retryAfter: string | null): number {
+  const seconds = Number(retryAfter ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds > 0 ? seconds : 1;
 }
 
 function isFieldError(value: unknown): value is { pointer: string; message: string } {

@@ -61,8 +61,22 @@ function withDefault<T>(fallback: T | undefined): { default?: T } {
   return fallback === undefined ? {} : { default: fallback };
 }
 
-/** What every service of ours reads from its environment. */
+/** What every process of ours reads from its environment. */
+export const processSettings = {
+  HOST: setting.text("The address to listen on.", "127.0.0.1"),
+  LOG_LEVEL: setting.choice(
+    ["trace", "debug", "info", "warn", "error", "silent"],
+    "How much is logged.",
+    "info",
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting.optional(
+    setting.url("Where spans are sent by OTLP over HTTP; none when left out."),
+  ),
+};
+
+/** What every service with an API of its own reads. */
 export const serviceSettings = {
+  ...processSettings,
   PORT: setting.integer("The public port.", undefined, { minimum: 1, maximum: 65_535 }),
   INTERNAL_PORT: setting.optional(
     setting.integer("The internal port; the public port plus 1000 when left out.", undefined, {
@@ -77,7 +91,6 @@ export const serviceSettings = {
       { minimum: 1, maximum: 65_535 },
     ),
   ),
-  HOST: setting.text("The address to listen on.", "127.0.0.1"),
   REDIS_URL: setting.redisUrl("The cache Redis."),
   INTERNAL_SERVICE_SECRET: setting.secret(
     "Shared by this installation's services; the value of x-internal-token.",
@@ -85,14 +98,6 @@ export const serviceSettings = {
   ),
   ADMIN_TOKEN: setting.secret("The platform owner's bearer token.", 32),
   TENANT_SERVICE_URL: setting.url("The tenant app's internal base URL.", "http://127.0.0.1:4003"),
-  LOG_LEVEL: setting.choice(
-    ["trace", "debug", "info", "warn", "error", "silent"],
-    "How much is logged.",
-    "info",
-  ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: setting.optional(
-    setting.url("Where spans are sent by OTLP over HTTP; none when left out."),
-  ),
 };
 
 /** What services with a database of their own read besides. */

@@ -13,7 +13,7 @@ export function databaseCheck(database: Database): ReadinessCheck {
   return { name: "postgresql", check: async () => database.sql`select 1` };
 }
 
-interface Health {
+export interface Health {
   readonly checks: readonly ReadinessCheck[];
   readonly metrics: Metrics;
   readonly isStopping: () => boolean;

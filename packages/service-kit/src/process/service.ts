@@ -4,8 +4,14 @@ import type { Door } from "../http/door.ts";
 import { createLogger, type Logger } from "../telemetry/logging.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { startTracing } from "../telemetry/tracing.ts";
-import { ConfigError, loadConfig, secretValues, type serviceSettings } from "./config.ts";
-import { type ReadinessCheck, withHealth } from "./health.ts";
+import {
+  ConfigError,
+  loadConfig,
+  type processSettings,
+  secretValues,
+  type serviceSettings,
+} from "./config.ts";
+import { type Health, type ReadinessCheck, withHealth } from "./health.ts";
 import { type Listener, listen } from "./listen.ts";
 import { Scope } from "./scope.ts";
 
@@ -18,7 +24,8 @@ export interface ServiceContext<T extends TObject> {
 }
 
 export interface RunningService {
-  readonly publicApp: AnyElysia;
+  /** None where a process serves its own health and metrics alone; it then has an internal port only. */
+  readonly publicApp?: AnyElysia;
   /** The way to the public app's direct routes. */
   readonly door?: Door;
   readonly internalApp: AnyElysia;
@@ -38,7 +45,8 @@ const shutdownLimitMs = 25_000;
 /** Time for the balancers to see that the process is no longer ready before it stops listening. */
 const drainMs = 100;
 
-type BaseConfig = Static<TObject<typeof serviceSettings>>;
+type BaseConfig = Static<TObject<typeof processSettings>> &
+  Partial<Pick<Static<TObject<typeof serviceSettings>>, "PORT" | "INTERNAL_PORT" | "REPLICA_PORT">>;
 
 /**
  * Runs one of our services until SIGTERM or SIGINT: reads its settings (exit 78 with every problem named),
@@ -50,7 +58,7 @@ export async function runService<T extends TObject>(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const config = readConfig(service, env);
-  // Every service's settings contain the kit's own.
+  // Every process's settings contain the kit's own, and most of them a service's.
   const base = config as BaseConfig;
   const logger = createLogger(service.name, base.LOG_LEVEL, {
     secrets: secretValues(service.settings, config),
@@ -85,20 +93,8 @@ export async function runService<T extends TObject>(
     const running = await service.start({ config, logger, metrics, scope });
     if (running.stop !== undefined) scope.defer("background work", running.stop);
     const health = { checks: running.readiness, metrics, isStopping: () => isStopping };
-    const publicApp = withHealth(running.publicApp, { ...health, isInternal: false });
-    const internalApp = withHealth(running.internalApp, { ...health, isInternal: true });
-    listeners = [
-      listen(publicApp, { host: base.HOST, port: base.PORT, isInternal: false, door: running.door }),
-      listen(internalApp, {
-        host: base.HOST,
-        port: base.INTERNAL_PORT ?? base.PORT + 1_000,
-        isInternal: true,
-      }),
-    ];
-    if (base.REPLICA_PORT !== undefined) {
-      listeners.push(listen(internalApp, { host: base.HOST, port: base.REPLICA_PORT, isInternal: true }));
-    }
-    logger.info({ port: base.PORT, pid: process.pid }, "listening");
+    listeners = listenAll(base, running, health);
+    logger.info({ port: base.PORT ?? base.INTERNAL_PORT, pid: process.pid }, "listening");
   } catch (error) {
     if (error instanceof ConfigError) {
       process.stderr.write(`${service.name}: ${error.message}\n`);
@@ -107,6 +103,24 @@ export async function runService<T extends TObject>(
     logger.error({ err: error }, "the service could not start");
     await shutDown("could not start", 1);
   }
+}
+
+function listenAll(
+  { HOST: host, PORT, INTERNAL_PORT, REPLICA_PORT }: BaseConfig,
+  running: RunningService,
+  health: Omit<Health, "isInternal">,
+): Listener[] {
+  const listeners: Listener[] = [];
+  if (running.publicApp !== undefined && PORT !== undefined) {
+    const app = withHealth(running.publicApp, { ...health, isInternal: false });
+    listeners.push(listen(app, { host, port: PORT, isInternal: false, door: running.door }));
+  }
+  const internalApp = withHealth(running.internalApp, { ...health, isInternal: true });
+  const internalPort = INTERNAL_PORT ?? (PORT === undefined ? undefined : PORT + 1_000);
+  for (const port of [internalPort, REPLICA_PORT]) {
+    if (port !== undefined) listeners.push(listen(internalApp, { host, port, isInternal: true }));
+  }
+  return listeners;
 }
 
 function readConfig<T extends TObject>(
