@@ -4,7 +4,7 @@ import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { isConflict } from "../client/api-error.ts";
 import type { WorkQueue } from "../queue/work-queue.ts";
 import { controllerMetrics, type PassResult } from "./controller-metrics.ts";
-import { type Applied, FinalError, type Next, type Pass, type Reconciler } from "./reconciler.ts";
+import { type Applied, FinalError, type Next, type Pass, type Reconciler, RetryLater } from "./reconciler.ts";
 
 export interface ControllerOptions<Observed, Plan, Outcome> {
   readonly name: string;
@@ -126,7 +126,7 @@ export class Controller<Observed, Plan, Outcome> {
     if (isFinal) {
       queue.forget(key);
       queue.addAfter(key, resyncMs);
-    } else queue.retry(key);
+    } else queue.retry(key, error instanceof RetryLater ? error.afterMs : 0);
     return "error";
   }
 }

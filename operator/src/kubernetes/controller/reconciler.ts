@@ -32,5 +32,16 @@ export interface Reconciler<Observed, Plan, Outcome> {
 
 /** A failure that no repetition helps against: the object has to be changed first. */
 export class FinalError extends Error {
-  override readonly name = "FinalError";
+  override readonly name: string = "FinalError";
+}
+
+/** A failure that may pass by itself, but not before that time is over. */
+export class RetryLater extends Error {
+  override readonly name: string = "RetryLater";
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number, options?: ErrorOptions) {
+    super(message, options);
+    this.afterMs = afterMs;
+  }
 }

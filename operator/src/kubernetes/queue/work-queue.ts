@@ -56,12 +56,15 @@ export class WorkQueue {
     else if (!this.#ready.has(key) && !this.#again.has(key)) this.#delayed.add(key, this.#now() + delayMs);
   }
 
-  /** Adds it after its own back-off, or later where all retries together come too fast; how long, in ms. */
-  retry(key: string): number {
+  /**
+   * Adds it after its own back-off, or later where that was asked for or all retries together come too fast;
+   * how long, in ms.
+   */
+  retry(key: string, leastMs = 0): number {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     this.#metrics.retried();
-    const delayMs = Math.max(backoffMs(this.#backoff, failures), this.#reserveRetry());
+    const delayMs = Math.max(leastMs, backoffMs(this.#backoff, failures), this.#reserveRetry());
     this.addAfter(key, delayMs);
     return delayMs;
   }
