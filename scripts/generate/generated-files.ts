@@ -3,8 +3,15 @@ import { configurationPages } from "./configuration-page.ts";
 import { errorPage } from "./error-page.ts";
 import { eventSchemas } from "./event-schemas.ts";
 import type { GeneratedFile } from "./generated-file.ts";
+import { resourceDefinitions } from "./resource-definitions.ts";
 
 /** Everything `./payflow generate` writes. */
 export async function generatedFiles(): Promise<GeneratedFile[]> {
-  return [...(await apiDocuments()), ...errorPage(), ...eventSchemas(), ...configurationPages()];
+  return [
+    ...(await apiDocuments()),
+    ...errorPage(),
+    ...eventSchemas(),
+    ...configurationPages(),
+    ...resourceDefinitions(),
+  ];
 }
