@@ -1,0 +1,41 @@
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import type { FraudPolicy } from "../fraud-policy/fraud-policy.resource.ts";
+import type { KubernetesObject } from "../kubernetes/objects/object.ts";
+import type { Tenant } from "../tenant/tenant.resource.ts";
+import type { WebhookEndpoint } from "../webhook-endpoint/webhook-endpoint.resource.ts";
+import type { CrashPoint } from "./crash-point.ts";
+import type { DriftReporter } from "./drift.ts";
+import type { GovernedApp } from "./governed-app.ts";
+import type { Leading } from "./leading.ts";
+import type { Watched } from "./watched.ts";
+
+export interface Secret extends KubernetesObject {
+  /** Values in base64. */
+  readonly data?: Readonly<Record<string, string>>;
+  readonly type?: string;
+}
+
+/** Everything that the watches tell. Of Secrets only those with the operator's label. */
+export interface WatchedResources {
+  /** Found by `policy`: `<namespace>/<name>` of the FraudPolicy that a Tenant refers to. */
+  readonly tenants: Watched<Tenant>;
+  /** Found by `tenant`: `<namespace>/<name>` of the Tenant that an endpoint refers to. */
+  readonly endpoints: Watched<WebhookEndpoint>;
+  readonly policies: Watched<FraudPolicy>;
+  readonly secrets: Watched<Secret>;
+}
+
+/** What the reconcilers of a term work with. */
+export interface Reconciling {
+  readonly leading: Leading;
+  readonly watched: WatchedResources;
+  readonly apps: {
+    readonly tenant: GovernedApp;
+    readonly notifier: GovernedApp;
+    readonly fraud: GovernedApp;
+  };
+  readonly drift: DriftReporter;
+  readonly crash: CrashPoint;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}

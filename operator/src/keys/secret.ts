@@ -1,0 +1,27 @@
+import { type KubernetesObject, keyOf, type ResourceKind } from "../kubernetes/objects/object.ts";
+
+export const secretKind: ResourceKind = {
+  group: "",
+  version: "v1",
+  plural: "secrets",
+  kind: "Secret",
+  isNamespaced: true,
+};
+
+/** The label of every Secret that we made, by which they are watched. */
+const managedByLabel = { "app.kubernetes.io/managed-by": "payflow-operator" } as const;
+
+export const managedBy = Object.entries(managedByLabel)
+  .map(([name, value]) => `${name}=${value}`)
+  .join(",");
+
+/** Says whose Secret it is, as `<kind>/<name>`. */
+const ownerAnnotation = "payflow.dev/owner";
+
+/** Whom a Secret says to belong to: the kind and the key of a resource in its namespace. */
+export function ownerOf({ metadata }: KubernetesObject): { kind: string; key: string } | undefined {
+  const [kind, name] = metadata.annotations?.[ownerAnnotation]?.split("/") ?? [];
+  const { namespace } = metadata;
+  if (kind === undefined || name === undefined || namespace === undefined) return undefined;
+  return { kind, key: keyOf({ namespace, name }) };
+}

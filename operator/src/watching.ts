@@ -1,0 +1,150 @@
+import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
+import { type FraudPolicy, fraudPolicyKind } from "./fraud-policy/fraud-policy.resource.ts";
+import { fieldManager } from "./governing/leading.ts";
+import type { Secret, WatchedResources } from "./governing/reconciling.ts";
+import { Watched } from "./governing/watched.ts";
+import { managedBy, ownerOf, secretKind } from "./keys/secret.ts";
+import { type Change, ObjectCache } from "./kubernetes/cache/object-cache.ts";
+import { type Reflector, startReflector } from "./kubernetes/cache/reflector.ts";
+import type { KubernetesClient } from "./kubernetes/client/client.ts";
+import { type KubernetesObject, keyOf, type ResourceKind } from "./kubernetes/objects/object.ts";
+import { keepManager } from "./kubernetes/objects/server-side-apply.ts";
+import { type Tenant, tenantKind } from "./tenant/tenant.resource.ts";
+import { type WebhookEndpoint, webhookEndpointKind } from "./webhook-endpoint/webhook-endpoint.resource.ts";
+
+/** What has to be looked at again, by the keys of each kind. */
+export interface Enqueue {
+  tenants(key: string): void;
+  endpoints(key: string): void;
+  policies(key: string): void;
+}
+
+export interface Watching {
+  readonly watched: WatchedResources;
+  readonly isSynced: () => boolean;
+  /** Resolves when everything has been listed once. */
+  readonly synced: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+interface WatchingOptions {
+  readonly client: KubernetesClient;
+  /** All of them when empty. */
+  readonly namespaces: readonly string[];
+  readonly logger: Logger;
+  readonly enqueue: Enqueue;
+}
+
+/** Watches all kinds in all namespaces asked for, from now on until stopped. */
+export function startWatching(options: WatchingOptions): Watching {
+  const reflectors: Reflector[] = [];
+
+  function watch<T extends KubernetesObject>(
+    kind: ResourceKind,
+    onChange: (change: Change<T>, isNews: boolean) => void,
+    how: { readonly labelSelector?: string; readonly indexes?: Record<string, (object: T) => string[]> } = {},
+  ): Watched<T> {
+    const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
+    const caches = places.map(() => new ObjectCache<T>({ trim: trimmed, indexes: how.indexes ?? {} }));
+    const watched = new Watched(caches);
+    for (const [index, namespace] of places.entries()) {
+      const { client, logger } = options;
+      const selected = how.labelSelector === undefined ? {} : { labelSelector: how.labelSelector };
+      reflectors.push(
+        startReflector<T>({
+          ...{ client, kind, logger, ...selected, ...(namespace === undefined ? {} : { namespace }) },
+          // One cache was made for each place.
+          cache: caches[index] as ObjectCache<T>,
+          onChange: (change) => onChange(change, watched.isNews(change)),
+        }),
+      );
+    }
+    return watched;
+  }
+
+  const relations = createRelations(options.enqueue, () => watched);
+  const watched: WatchedResources = {
+    tenants: watch<Tenant>(tenantKind, relations.tenant, {
+      indexes: { policy: (tenant) => policyKeysOf(tenant) },
+    }),
+    endpoints: watch<WebhookEndpoint>(webhookEndpointKind, relations.endpoint, {
+      indexes: { tenant: (endpoint) => [tenantKeyOf(endpoint)] },
+    }),
+    policies: watch<FraudPolicy>(fraudPolicyKind, relations.policy),
+    secrets: watch<Secret>(secretKind, relations.secret, { labelSelector: managedBy }),
+  };
+  let isSynced = false;
+  const synced = Promise.all(reflectors.map((one) => one.synced)).then(() => {
+    isSynced = true;
+  });
+  return {
+    watched,
+    synced,
+    isSynced: () => isSynced,
+    async stop() {
+      await Promise.all(reflectors.map((one) => one.stop()));
+    },
+  };
+}
+
+/** Whose passes depend on what has changed. */
+function createRelations(enqueue: Enqueue, watched: () => WatchedResources) {
+  return {
+    tenant(change: Change<Tenant>, isNews: boolean) {
+      if (isNews) enqueue.tenants(change.key);
+      const before = change.previous;
+      const now = change.type === "set" ? change.object : undefined;
+      if (!concernsOthers(before, now)) return;
+      for (const one of watched().endpoints.find("tenant", change.key))
+        enqueue.endpoints(keyOf(one.metadata));
+      const policies = [before, now].flatMap((tenant) => (tenant === undefined ? [] : policyKeysOf(tenant)));
+      for (const key of new Set(policies)) enqueue.policies(key);
+    },
+    endpoint(change: Change<WebhookEndpoint>, isNews: boolean) {
+      if (isNews) enqueue.endpoints(change.key);
+    },
+    policy(change: Change<FraudPolicy>, isNews: boolean) {
+      if (isNews) enqueue.policies(change.key);
+      const isThere = change.type === "set";
+      if (isThere && change.previous !== undefined) return;
+      for (const one of watched().tenants.find("policy", change.key)) enqueue.tenants(keyOf(one.metadata));
+    },
+    secret(change: Change<Secret>, isNews: boolean) {
+      if (!isNews) return;
+      // What was taken off by hand is still known from before.
+      const objects = [change.previous, change.type === "set" ? change.object : undefined];
+      const owners = objects.flatMap((secret) => (secret === undefined ? [] : (ownerOf(secret) ?? [])));
+      for (const { kind, key } of owners) {
+        if (kind === tenantKind.kind) enqueue.tenants(key);
+        if (kind === webhookEndpointKind.kind) enqueue.endpoints(key);
+      }
+    },
+  };
+}
+
+/** Whether endpoints and policies of a tenant may have to be looked at: it came, went, or is ready or not. */
+function concernsOthers(before: Tenant | undefined, now: Tenant | undefined): boolean {
+  const told = (tenant: Tenant | undefined) => {
+    const ready = tenant?.status?.conditions?.find(({ type }) => type === "Ready");
+    const { uid, generation, deletionTimestamp } = tenant?.metadata ?? {};
+    return JSON.stringify([uid, generation, deletionTimestamp, tenant?.status?.tenantId, ready?.status]);
+  };
+  return told(before) !== told(now);
+}
+
+function policyKeysOf({ metadata: { namespace }, spec }: Tenant): string[] {
+  return spec.fraudPolicyRef === undefined ? [] : [`${namespace}/${spec.fraudPolicyRef.name}`];
+}
+
+function tenantKeyOf({ metadata, spec }: WebhookEndpoint): string {
+  return `${spec.tenantRef.namespace ?? metadata.namespace}/${spec.tenantRef.name}`;
+}
+
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** Nobody reads other managers' fields, nor what kubectl notes for itself, which is the object once more. */
+function trimmed<T extends KubernetesObject>(object: T): T {
+  const kept = keepManager(object, fieldManager);
+  const { [lastApplied]: _, ...annotations } = kept.metadata.annotations ?? {};
+  return { ...kept, metadata: { ...kept.metadata, annotations } };
+}
