@@ -1,5 +1,6 @@
 import type { HandedSource } from "@payflow/contracts/internal-notifier.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
+import { lines } from "@payflow/service-kit/store/lines.ts";
 import type { Message } from "./message.ts";
 
 /** A delivery to queue: which of the messages it carries, by its place from 0, and to which endpoint. */
@@ -44,7 +45,8 @@ export function createMessagesStore(sql: Sql) {
         select enqueue_deliveries(${source},
           ${messages.map((one) => one.tenantId)}::text[], ${messages.map((one) => one.mode)}::text[],
           ${messages.map((one) => one.eventId)}::text[], ${messages.map((one) => one.event)}::text[],
-          ${messages.map((one) => one.body)}::text[], ${messages.map((one) => one.requestId)}::text[],
+          string_to_array(${lines(messages.map((one) => one.body))}, E'\n', ''),
+          ${messages.map((one) => one.requestId)}::text[],
           ${messages.map((one) => one.traceparent)}::text[],
           ${deliveries.map((one) => one.deliveryId)}::text[],
           ${deliveries.map((one) => one.place + 1)}::integer[],

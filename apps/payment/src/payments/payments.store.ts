@@ -2,6 +2,7 @@ import type { Mode } from "@payflow/contracts/access.ts";
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { coalesce } from "@payflow/service-kit/concurrency/coalesce.ts";
 import { type Database, isOutage, transact } from "@payflow/service-kit/store/database.ts";
+import { lines } from "@payflow/service-kit/store/lines.ts";
 import { and, desc, eq, gte, isNotNull, isNull, lt, type SQL, sql as text } from "drizzle-orm";
 import {
   type KnownRequest,
@@ -129,8 +130,9 @@ async function claimAll(
       ${column(({ row }) => row.cardFingerprint)}::text[], ${column(({ row }) => row.ip)}::text[],
       ${column(({ row }) => row.requestId)}::text[],
       ${column(({ row }) => row.createdAt.toISOString())}::text[]::timestamptz[],
-      ${column(({ event }) => event)}::text[], ${column(({ answer }) => answer?.status ?? null)}::smallint[],
-      ${column(({ answer }) => answer?.body ?? null)}::text[], ${leaseMs}::integer)`;
+      string_to_array(${lines(column(({ event }) => event))}, E'\n', ''),
+      ${column(({ answer }) => answer?.status ?? null)}::smallint[],
+      string_to_array(${lines(column(({ answer }) => answer?.body ?? null))}, E'\n', ''), ${leaseMs}::integer)`;
   const results: (KnownRequest | null)[] = claims.map(() => null);
   for (const row of known) results[row.place - 1] = toKnown(row);
   return results;
@@ -148,8 +150,10 @@ async function finishAll({ sql }: Database, endings: readonly PaymentEnding[]): 
       ${column(({ row }) => row.scoringSource)}::text[], ${column((one) => one.expiresMs)}::bigint[],
       ${column(({ row }) => row.updatedAt.toISOString())}::text[]::timestamptz[],
       ${column(({ row }) => row.settledAt?.toISOString() ?? null)}::text[]::timestamptz[],
-      ${column(({ answer }) => answer.status)}::smallint[], ${column(({ answer }) => answer.body)}::text[],
-      ${column((one) => one.topic)}::text[], ${column((one) => one.event)}::text[])`;
+      ${column(({ answer }) => answer.status)}::smallint[],
+      string_to_array(${lines(column(({ answer }) => answer.body))}, E'\n', ''),
+      ${column((one) => one.topic)}::text[],
+      string_to_array(${lines(column((one) => one.event))}, E'\n', ''))`;
   const byId = new Map(ended.map((row) => [row.id, { lateDecision: row.late_decision }]));
   return endings.map(({ row }) => byId.get(row.id) ?? null);
 }
