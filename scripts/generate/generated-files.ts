@@ -4,6 +4,7 @@ import { errorPage } from "./error-page.ts";
 import { eventSchemas } from "./event-schemas.ts";
 import type { GeneratedFile } from "./generated-file.ts";
 import { resourceDefinitions } from "./resource-definitions.ts";
+import { resourcePage } from "./resource-page.ts";
 
 /** Everything `./payflow generate` writes. */
 export async function generatedFiles(): Promise<GeneratedFile[]> {
@@ -13,5 +14,6 @@ export async function generatedFiles(): Promise<GeneratedFile[]> {
     ...eventSchemas(),
     ...configurationPages(),
     ...resourceDefinitions(),
+    ...resourcePage(),
   ];
 }

@@ -132,7 +132,7 @@ const TenantSpec = Type.Object(
       default: [],
       ...validated({
         rule: "!('*' in self) || size(self) == 1",
-        message: "* stands for every namespace and must stand alone",
+        message: "'*' stands for every namespace and must stand alone",
       }),
     }),
     deletionPolicy: choice(

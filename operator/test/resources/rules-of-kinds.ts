@@ -77,7 +77,7 @@ const ofTenants: readonly RuleCase[] = [
     accepted: { apiKey: { secretName: "keys" } },
   },
   {
-    ...{ kind: tenantKind, message: "* stands for every namespace and must stand alone" },
+    ...{ kind: tenantKind, message: "'*' stands for every namespace and must stand alone" },
     refused: { ...tenant, allowedNamespaces: ["*", "web"] },
     accepted: { ...tenant, allowedNamespaces: ["*"] },
   },
