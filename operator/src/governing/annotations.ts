@@ -2,6 +2,7 @@ import type { KubernetesObject } from "../kubernetes/objects/object.ts";
 
 const paused = "payflow.dev/paused";
 const forceSync = "payflow.dev/force-sync";
+const rotateNow = "payflow.dev/rotate-now";
 /** What a status can remember of an annotation's value. */
 const rememberedLength = 256;
 
@@ -21,4 +22,9 @@ export function isForced(
 ): boolean {
   const asked = forceSyncOf(object);
   return asked !== undefined && asked !== object.status?.lastHandledForceSync;
+}
+
+/** The value of rotate-now, as a status remembers it; each new one asks for a new secret. */
+export function rotateNowOf(object: KubernetesObject): string | undefined {
+  return object.metadata.annotations?.[rotateNow]?.slice(0, rememberedLength);
 }

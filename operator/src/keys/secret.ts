@@ -9,14 +9,20 @@ export const secretKind: ResourceKind = {
 };
 
 /** The label of every Secret that we made, by which they are watched. */
-const managedByLabel = { "app.kubernetes.io/managed-by": "payflow-operator" } as const;
+export const managedByLabel = { "app.kubernetes.io/managed-by": "payflow-operator" } as const;
 
 export const managedBy = Object.entries(managedByLabel)
   .map(([name, value]) => `${name}=${value}`)
   .join(",");
 
-/** Says whose Secret it is, as `<kind>/<name>`. */
+/** The uid of the resource that a Secret was made for: one without it is never touched. */
+export const ownerLabel = "payflow.dev/owner-uid";
 const ownerAnnotation = "payflow.dev/owner";
+
+/** The annotation that says for people, and for us when the Secret changes, whose it is. */
+export function ownerMark(kind: string, name: string): Record<string, string> {
+  return { [ownerAnnotation]: `${kind}/${name}` };
+}
 
 /** Whom a Secret says to belong to: the kind and the key of a resource in its namespace. */
 export function ownerOf({ metadata }: KubernetesObject): { kind: string; key: string } | undefined {

@@ -1,6 +1,9 @@
 import type { InternalTenant, PutTenantBody } from "@payflow/contracts/internal-tenant.ts";
+import { rotateNowOf } from "../governing/annotations.ts";
 import { differingFields } from "../governing/drift.ts";
-import type { TenantSpec } from "./tenant.resource.ts";
+import type { WantedKeys } from "../keys/api-key-slot.ts";
+import { durationSeconds } from "../resources/duration.ts";
+import type { Tenant, TenantSpec } from "./tenant.resource.ts";
 
 const deletionPolicies = { Retain: "retain", Archive: "archive", Purge: "purge" } as const;
 
@@ -27,4 +30,16 @@ export function tenantBody(spec: TenantSpec): PutTenantBody {
 /** The fields in which a tenant is not as its resource says. That it is suspended is shown as its status. */
 export function driftOf(spec: TenantSpec, found: InternalTenant): string[] {
   return differingFields(tenantBody(spec), { ...found, suspended: found.status === "suspended" });
+}
+
+/** What the resource says of the tenant's keys. */
+export function wantedKeys(tenant: Tenant): WantedKeys {
+  const { scopes, rotation } = tenant.spec.apiKey;
+  return {
+    scopes,
+    intervalMs: rotation.policy === "Scheduled" ? durationSeconds(rotation.interval) * 1_000 : undefined,
+    overlapMs: durationSeconds(rotation.overlap) * 1_000,
+    rotateNow: rotateNowOf(tenant),
+    followedRotateNow: tenant.status?.lastHandledRotateNow,
+  };
 }
