@@ -43,6 +43,11 @@ export const operatorProcessSettings = Type.Object({
     minimum: 1,
     maximum: 86_400,
   }),
+  DELIVERY_STATUS_SECONDS: setting.integer(
+    "How often the status tells of an endpoint's deliveries, and of fraud's replicas, at most.",
+    60,
+    { minimum: 1, maximum: 3_600 },
+  ),
   LEASE_SECONDS: setting.integer("How long others wait for a leader that is gone.", 15, {
     minimum: 2,
     maximum: 300,

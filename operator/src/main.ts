@@ -48,6 +48,7 @@ await runService(
         identity: `${config.POD_NAME}_${randomUUID()}`,
         watchNamespaces: (config.WATCH_NAMESPACES ?? "").split(",").flatMap((name) => name.trim() || []),
         resyncMs: config.RESYNC_SECONDS * 1_000,
+        deliveryStatusMs: config.DELIVERY_STATUS_SECONDS * 1_000,
         timing: { leaseMs, renewMs: (leaseMs * 2) / 3, everyMs: leaseMs / 6 },
         crash:
           config.OPERATOR_CRASH_AT === undefined

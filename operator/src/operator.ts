@@ -1,6 +1,7 @@
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { FraudPolicyReconciler } from "./fraud-policy/fraud-policy.reconciler.ts";
 import { type CrashPoint, noCrash } from "./governing/crash-point.ts";
 import { createDriftReporter } from "./governing/drift.ts";
 import { createGovernedApp } from "./governing/governed-app.ts";
@@ -15,6 +16,7 @@ import { createQueueMetrics } from "./kubernetes/queue/queue-metrics.ts";
 import { WorkQueue } from "./kubernetes/queue/work-queue.ts";
 import { createTenantReconciler } from "./tenant/tenant.reconciler.ts";
 import { type Enqueue, startWatching, type Watching } from "./watching.ts";
+import { WebhookEndpointReconciler } from "./webhook-endpoint/webhook-endpoint.reconciler.ts";
 
 export interface OperatorOptions {
   readonly client: KubernetesClient;
@@ -32,6 +34,8 @@ export interface OperatorOptions {
   /** Where resources are looked for; everywhere when empty. */
   readonly watchNamespaces: readonly string[];
   readonly resyncMs: number;
+  /** How often the status tells of an endpoint's deliveries at most. */
+  readonly deliveryStatusMs: number;
   readonly timing?: ElectionTiming;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -107,6 +111,7 @@ function reconcilingOf(options: OperatorOptions, { watched }: Watching, term: Te
     metrics,
     cluster,
     apps,
+    deliveryStatusMs,
     crash = noCrash,
     now = () => new Date(),
   } = options;
@@ -114,7 +119,7 @@ function reconcilingOf(options: OperatorOptions, { watched }: Watching, term: Te
   const leading = beginLeading(term, { client, lease, identity, logger, crash });
   const governed = (app: InternalClient) => createGovernedApp({ app, leading, cluster, logger, crash });
   return {
-    ...{ leading, watched, crash, now, logger },
+    ...{ leading, watched, crash, now, logger, deliveryStatusMs },
     apps: {
       tenant: governed(apps.tenant),
       notifier: governed(apps.notifier),
@@ -141,8 +146,8 @@ function createControllers(
   }
   const enqueue: Enqueue = {
     tenants: control("tenant", createTenantReconciler(reconciling), 16),
-    endpoints: () => {},
-    policies: () => {},
+    endpoints: control("webhookendpoint", new WebhookEndpointReconciler(reconciling), 16),
+    policies: control("fraudpolicy", new FraudPolicyReconciler(reconciling), 4),
   };
   const { tenants, endpoints, policies } = reconciling.watched;
   return {

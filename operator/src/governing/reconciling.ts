@@ -38,4 +38,6 @@ export interface Reconciling {
   readonly crash: CrashPoint;
   readonly logger: Logger;
   readonly now: () => Date;
+  /** How often the status tells of an endpoint's deliveries, and of fraud's replicas, at most. */
+  readonly deliveryStatusMs: number;
 }

@@ -1,0 +1,156 @@
+import { InternalPolicy, internalPolicyPath } from "@payflow/contracts/internal-fraud.ts";
+import { governedId } from "@payflow/contracts/internal-operator.ts";
+import { Type } from "@sinclair/typebox";
+import { isForced } from "../governing/annotations.ts";
+import type { Reconciling } from "../governing/reconciling.ts";
+import { progressOfFailure, Refused } from "../governing/refusals.ts";
+import { writeStatus } from "../governing/status.ts";
+import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
+import type { Progress } from "../kubernetes/objects/conditions.ts";
+import { addFinalizer, removeFinalizer } from "../kubernetes/objects/finalizers.ts";
+import type { Tenant } from "../tenant/tenant.resource.ts";
+import { type FraudPolicy, type FraudPolicyStatus, fraudPolicyKind } from "./fraud-policy.resource.ts";
+import { driftedFields, hasToBePut, type PolicyPlan, planFor } from "./fraud-policy.ts";
+import { policyBody, policyTenants } from "./policy-body.ts";
+import { appliedReplicas, policyProgress, programmed } from "./programmed.ts";
+
+interface ObservedPolicy {
+  readonly policy: FraudPolicy;
+  /** Those that refer to it. */
+  readonly tenants: readonly Tenant[];
+}
+
+/** What is in force now, and why the resource's own is not where it was refused. */
+type PolicyOutcome =
+  | "nothing"
+  | { readonly inForce: InternalPolicy | undefined; readonly refused: Refused | undefined };
+
+const finalizer = "payflow.dev/fraud-policy";
+/** Until replicas that do not decide by a new version yet are asked again. */
+const applyingMs = 500;
+
+/** Makes the fraud app decide as FraudPolicy resources say, for the tenants that refer to them. */
+export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyPlan, PolicyOutcome> {
+  readonly #deps: Reconciling;
+  /** The tenants that each policy was last given in this term. */
+  readonly #assigned = new Map<string, string>();
+
+  constructor(deps: Reconciling) {
+    this.#deps = deps;
+  }
+
+  async observe({ key }: Pass): Promise<ObservedPolicy | undefined> {
+    const { policies, tenants } = this.#deps.watched;
+    const policy = policies.get(key);
+    if (policy === undefined) {
+      this.#assigned.delete(key);
+      return undefined;
+    }
+    return { policy, tenants: tenants.find("policy", key) };
+  }
+
+  decide({ policy }: ObservedPolicy): PolicyPlan {
+    return planFor(policy);
+  }
+
+  async apply(plan: PolicyPlan, observed: ObservedPolicy, pass: Pass): Promise<PolicyOutcome> {
+    if (plan === "leave") return "nothing";
+    if (plan === "remove") {
+      await this.#remove(observed.policy, pass);
+      return "nothing";
+    }
+    const { leading, watched, apps } = this.#deps;
+    const policy = await addFinalizer(leading.client, fraudPolicyKind, observed.policy, finalizer);
+    watched.policies.wrote(policy);
+    const path = pathOf(policy);
+    const found = await apps.fraud.read(path, InternalPolicy, pass);
+    const put = await this.#put(policy, found, pass);
+    const hasAssigned = await this.#assign(policy, observed.tenants, found, pass);
+    // The tenants' own answer is empty, and their change is one that replicas have to apply.
+    const inForce = hasAssigned ? await apps.fraud.read(path, InternalPolicy, pass) : put.inForce;
+    return { inForce, refused: put.refused };
+  }
+
+  async report(applied: Applied<PolicyOutcome>, observed: ObservedPolicy): Promise<Next | undefined> {
+    if (!applied.isDone) {
+      await this.#write(observed, progressOfFailure(applied.error), undefined, false);
+      return undefined;
+    }
+    if (applied.outcome === "nothing") return undefined;
+    const { inForce, refused } = applied.outcome;
+    const progress =
+      refused === undefined && inForce !== undefined ? policyProgress(inForce) : progressOfFailure(refused);
+    await this.#write(observed, progress, inForce, true);
+    return { afterMs: progress.state === "reconciling" ? applyingMs : this.#deps.deliveryStatusMs };
+  }
+
+  /** Puts what the resource says. A refusal is an outcome, so that tenants come and go all the same. */
+  async #put(policy: FraudPolicy, found: InternalPolicy | undefined, pass: Pass) {
+    const body = policyBody(policy.spec);
+    const drifted = driftedFields(policy, body, found);
+    if (!hasToBePut(policy, drifted, found)) return { inForce: found, refused: undefined };
+    this.#deps.drift.report(fraudPolicyKind, policy, drifted);
+    try {
+      const inForce = await this.#deps.apps.fraud.put(policy, pathOf(policy), body, InternalPolicy, pass);
+      return { inForce, refused: undefined };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { inForce: found, refused: error };
+    }
+  }
+
+  /** Gives the policy its tenants, unless it is known to have them; whether anything was sent. */
+  async #assign(
+    policy: FraudPolicy,
+    referring: readonly Tenant[],
+    found: InternalPolicy | undefined,
+    pass: Pass,
+  ): Promise<boolean> {
+    const { namespace, name, uid } = policy.metadata;
+    const key = `${namespace}/${name}`;
+    const tenants = policyTenants(referring);
+    const text = JSON.stringify([uid, tenants]);
+    const isCounted = found?.matched_tenants === tenants.length;
+    if (isCounted && this.#assigned.get(key) === text && !isForced(policy)) return false;
+    const path = `${pathOf(policy)}/tenants`;
+    await this.#deps.apps.fraud.put(policy, path, { tenants }, Type.Undefined(), pass);
+    this.#assigned.set(key, text);
+    return true;
+  }
+
+  async #remove(policy: FraudPolicy, pass: Pass): Promise<void> {
+    const { leading, apps } = this.#deps;
+    await apps.fraud.remove(policy, pathOf(policy), Type.Undefined(), pass);
+    await removeFinalizer(leading.client, fraudPolicyKind, policy, finalizer);
+  }
+
+  async #write(
+    { policy, tenants }: ObservedPolicy,
+    progress: Progress,
+    inForce: InternalPolicy | undefined,
+    isComplete: boolean,
+  ): Promise<void> {
+    const { policies } = this.#deps.watched;
+    const { hash, appliedReplicas: applied } = policy.status ?? {};
+    const known: FraudPolicyStatus = {
+      ...(hash === undefined ? {} : { hash }),
+      ...(applied === undefined ? {} : { appliedReplicas: applied }),
+    };
+    const shown: FraudPolicyStatus =
+      inForce === undefined ? known : { hash: inForce.hash, appliedReplicas: appliedReplicas(inForce) };
+    await writeStatus(this.#deps, fraudPolicyKind, policies, policy, {
+      progress,
+      findings: [programmed(progress, inForce)],
+      fields: {
+        ...shown,
+        policyId: governedId("fpl", policy.metadata.uid),
+        matchedTenants: tenants.length,
+      },
+      isComplete,
+    });
+  }
+}
+
+function pathOf(policy: FraudPolicy): string {
+  return internalPolicyPath(governedId("fpl", policy.metadata.uid));
+}

@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+import type { InternalPolicy } from "@payflow/contracts/internal-fraud.ts";
+import { appliedReplicas, policyProgress, programmed } from "./programmed.ts";
+
+const taken = (applied: number, running: number): InternalPolicy => ({
+  policy_id: "fpl_1",
+  mode: "enforce",
+  hash: "0".repeat(64),
+  generation: 3,
+  matched_tenants: 2,
+  replicas: { applied, running },
+  updated_at: "2026-03-01T10:00:00Z",
+});
+
+test("a policy is ready once every running replica decides by it, and not while none is known to run", () => {
+  expect(policyProgress(taken(2, 2))).toMatchObject({ state: "ready", reason: "Programmed" });
+  expect(policyProgress(taken(1, 2))).toMatchObject({
+    state: "reconciling",
+    message: "1 of 2 replicas of the fraud app decide by it.",
+  });
+  expect(policyProgress(taken(0, 0)).state).toBe("reconciling");
+  expect(appliedReplicas(taken(1, 2))).toBe("1/2");
+});
+
+test("a refused policy is not programmed, and says which version stays in force", () => {
+  const refused = { state: "stalled", reason: "PolicyTestFailed", message: "It fails: large." } as const;
+  expect(programmed(refused, taken(2, 2))).toMatchObject({
+    status: "False",
+    reason: "PolicyTestFailed",
+    message: "It fails: large. Generation 3 stays in force.",
+  });
+  expect(programmed(refused, undefined).message).toBe("It fails: large.");
+  expect(programmed(policyProgress(taken(1, 2)), taken(1, 2))).toMatchObject({ status: "False" });
+  expect(programmed(policyProgress(taken(2, 2)), taken(2, 2))).toMatchObject({ status: "True" });
+});

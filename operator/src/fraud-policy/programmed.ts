@@ -1,0 +1,35 @@
+import type { InternalPolicy } from "@payflow/contracts/internal-fraud.ts";
+import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
+
+/** How many of fraud's replicas decide by the version in force. */
+export function appliedReplicas({ replicas }: InternalPolicy): string {
+  return `${replicas.applied}/${replicas.running}`;
+}
+
+/** How far a policy has come that the fraud app has taken: it is ready once every replica decides by it. */
+export function policyProgress(policy: InternalPolicy): Progress {
+  const { applied, running } = policy.replicas;
+  if (running > 0 && applied === running) {
+    return { state: "ready", reason: "Programmed", message: "Every replica of the fraud app decides by it." };
+  }
+  return {
+    state: "reconciling",
+    reason: "Applying",
+    message: `${applied} of ${running} replicas of the fraud app decide by it.`,
+  };
+}
+
+/** Whether the spec is in force; where it was refused, what is in force in its place. */
+export function programmed(progress: Progress, inForce: InternalPolicy | undefined): Finding {
+  const isInForce = progress.state === "ready";
+  const instead =
+    inForce === undefined || progress.state !== "stalled"
+      ? ""
+      : ` Generation ${inForce.generation ?? "unknown"} stays in force.`;
+  return {
+    type: "Programmed",
+    status: isInForce ? "True" : "False",
+    reason: progress.reason,
+    message: `${progress.message}${instead}`,
+  };
+}

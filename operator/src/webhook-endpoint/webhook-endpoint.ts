@@ -1,0 +1,87 @@
+import type { InternalEndpoint } from "@payflow/contracts/internal-notifier.ts";
+import { isForced, isPaused } from "../governing/annotations.ts";
+import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
+import { isBeingDeleted } from "../kubernetes/objects/finalizers.ts";
+import type { Tenant } from "../tenant/tenant.resource.ts";
+import { fingerprintOf, nextRotation, type Signing } from "./signing/signing.ts";
+import { objectionTo } from "./tenant-reference.ts";
+import type { WebhookEndpoint, WebhookEndpointStatus } from "./webhook-endpoint.resource.ts";
+
+/** What is to be done about an endpoint before anything has been asked. */
+export type EndpointPlan =
+  | { readonly kind: "leave" | "remove" | "converge" }
+  | { readonly kind: "withhold"; readonly progress: Progress };
+
+export function planFor(endpoint: WebhookEndpoint, tenant: Tenant | undefined): EndpointPlan {
+  if (isPaused(endpoint)) return { kind: "leave" };
+  if (isBeingDeleted(endpoint)) return { kind: "remove" };
+  const { metadata, spec, status } = endpoint;
+  const named = { namespace: spec.tenantRef.namespace ?? metadata.namespace, name: spec.tenantRef.name };
+  // One that was made before does not wait for a tenant that is being repaired.
+  const isMade = status?.endpointId !== undefined || (tenant !== undefined && isReady(tenant));
+  const objection = objectionTo(
+    { namespace: metadata.namespace, mode: spec.mode, tenant: named },
+    tenant && { mode: tenant.spec.mode, allowedNamespaces: tenant.spec.allowedNamespaces, isMade },
+  );
+  return objection === undefined ? { kind: "converge" } : { kind: "withhold", progress: objection };
+}
+
+/** Whether the endpoint has to be put: a repeat of what the notifier has would change nothing. */
+export function hasToBePut(
+  endpoint: WebhookEndpoint,
+  drifted: readonly string[],
+  found: InternalEndpoint | undefined,
+): boolean {
+  return isForced(endpoint) || drifted.length > 0 || found?.generation !== endpoint.metadata.generation;
+}
+
+/** Whether the last pass had left all as wanted, so that what differs now is somebody else's doing. */
+export function isReady({
+  metadata,
+  status,
+}: Pick<Tenant | WebhookEndpoint, "metadata" | "status">): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return ready?.status === "True" && ready.observedGeneration === metadata.generation;
+}
+
+/** What the status says of the secret. */
+export function signingStatus(
+  endpoint: WebhookEndpoint,
+  signing: Signing,
+  previousExpiresAt: Date | undefined,
+): Pick<WebhookEndpointStatus, "signing"> {
+  const next = nextRotation(signing, endpoint.spec.signing.rotation);
+  return {
+    signing: {
+      fingerprint: fingerprintOf(signing.current),
+      issuedAt: wholeSeconds(signing.issuedAt),
+      ...(next === undefined ? {} : { nextRotation: wholeSeconds(next) }),
+      ...(previousExpiresAt === undefined ? {} : { previousExpiresAt: wholeSeconds(previousExpiresAt) }),
+    },
+  };
+}
+
+/** Whether the Secret has what messages are signed with, and whether an older one is used beside it. */
+export function signingFindings(previousExpiresAt: Date | undefined): readonly Finding[] {
+  const isRotating = previousExpiresAt !== undefined;
+  return [
+    { type: "SecretReady", status: "True", reason: "InUse", message: "Messages are signed with it." },
+    {
+      type: "KeyRotating",
+      status: isRotating ? "True" : "False",
+      reason: isRotating ? "Overlap" : "NotRotating",
+      message: isRotating ? "Messages are signed with the previous secret too." : "",
+    },
+  ];
+}
+
+/** Until when the previous secret is used, while it is. */
+export function overlapEnd({ signing }: InternalEndpoint, now: Date): Date | undefined {
+  if (signing.previous_expires_at === null) return undefined;
+  const end = new Date(signing.previous_expires_at);
+  return end > now ? end : undefined;
+}
+
+function wholeSeconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
