@@ -38,11 +38,10 @@ export function tenantReport(tenant: Tenant, keys: SettledKeys, isPolicyThere: b
 /** What the status says after a pass that failed: what was known stays, and why it failed. */
 export function failureReport(tenant: Tenant, error: unknown): Report {
   const { observedGeneration: _, conditions = [], lastHandledForceSync: __, ...known } = tenant.status ?? {};
-  const isNotOwned = error instanceof Refused && error.reason === "SecretNotOwned";
   const unknown = ["SecretReady", "KeyRotating", "Suspended"]
     .filter((type) => conditions.every((one) => one.type !== type))
     .map((type): Finding => ({ type, status: "Unknown", reason: "NotYetKnown", message: "" }));
-  const refused: Finding[] = isNotOwned
+  const refused: Finding[] = isSecretTaken(error)
     ? [{ type: "SecretReady", status: "False", reason: error.reason, message: error.message }]
     : [];
   return {
@@ -51,6 +50,11 @@ export function failureReport(tenant: Tenant, error: unknown): Report {
     findings: [...unknown, ...refused],
     fields: { ...known, tenantId: governedId("ten", tenant.metadata.uid) },
   };
+}
+
+/** Whether a pass failed since there is a Secret of the name that is not ours. */
+export function isSecretTaken(error: unknown): error is Refused {
+  return error instanceof Refused && error.reason === "SecretNotOwned";
 }
 
 /** When there will be something to do although nothing changes: an overlap ends, or a key is due. */

@@ -9,7 +9,7 @@ import { addFinalizer, isBeingDeleted } from "../kubernetes/objects/finalizers.t
 import { endTenant, tenantFinalizer } from "./end-tenant.ts";
 import { type Tenant, tenantKind } from "./tenant.resource.ts";
 import { driftOf, tenantBody, wantedKeys } from "./tenant-body.ts";
-import { failureReport, tenantReport, wakeAt } from "./tenant-report.ts";
+import { failureReport, isSecretTaken, tenantReport, wakeAt } from "./tenant-report.ts";
 
 interface ObservedTenant {
   readonly tenant: Tenant;
@@ -31,6 +31,9 @@ type TenantOutcome = SettledKeys | undefined;
 
 /** A pass is never asked for sooner than this, however little is left of an overlap. */
 const leastWaitMs = 500;
+
+/** How often a Secret that is in the way is looked for again. */
+const takenMs = 10_000;
 
 /** Makes tenants and their keys what Tenant resources say. */
 export function createTenantReconciler(
@@ -79,6 +82,8 @@ export function createTenantReconciler(
           : tenantReport(tenant, keys, isPolicyThere);
       await writeStatus(deps, tenantKind, tenants, tenant, report);
       deps.crash("tenant.reported");
+      // No watch tells of Secrets that are not ours.
+      if (!applied.isDone && isSecretTaken(applied.error)) return { afterMs: takenMs };
       const next = keys === undefined ? undefined : wakeAt(keys);
       if (next === undefined) return undefined;
       return { afterMs: Math.max(leastWaitMs, next.getTime() - deps.now().getTime()) };
