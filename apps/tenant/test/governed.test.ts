@@ -446,7 +446,14 @@ describe("a deleted resource's tenant", () => {
     expect((await quiet.put()).body.code).toBe("invalid_state");
   });
 
-  test("that was never made is not found", async () => {
-    expect((await newResource().delete("purge")).status).toBe(404);
+  test("that was never made is not found, and is not made by an older leader's put that comes late", async () => {
+    const resource = newResource();
+    for (const policy of ["purge", "retain"]) {
+      expect((await resource.delete(policy, resource.governor({ transitions: 2 }))).status).toBe(404);
+    }
+    expect((await resource.put()).body.code).toBe("stale_leader");
+    const again = await resource.put(spec, resource.governor({ transitions: 2 }));
+    expect([again.status, again.body.code]).toEqual([409, "invalid_state"]);
+    expect((await resource.get()).status).toBe(404);
   });
 });

@@ -33,15 +33,18 @@ export async function deleteTenant(
 ): Promise<InternalTenant> {
   if (!isId("ten", tenantId)) throw new DomainError("not_found");
   requireOwnId(governor, tenantId);
-  const known = await readInternalTenant(deps, tenantId);
-  const policy = asked ?? known.deletion_policy ?? "retain";
-  if (policy === "purge" && known.state !== "purged") await refuseWithPayments(deps, tenantId);
+  const known = await deps.governed.view(tenantId);
+  const policy = asked ?? known?.row.deletionPolicy ?? "retain";
+  if (policy === "purge" && known !== undefined && known.row.ended !== "purged") {
+    await refuseWithPayments(deps, tenantId);
+  }
   await deps.transact(async (tx) => {
     const claim = await deps.governed.hold(tx, governor, tenantId);
     const row = claim.before === null ? undefined : await deps.governed.lock(tx, tenantId);
-    if (row === undefined) throw new DomainError("not_found");
     if (claim.isReleased) return;
-    await end(deps, tx, row, policy, requestId);
+    if (row !== undefined) await end(deps, tx, row, policy, requestId);
+    // Noted even where there is none, so that a put that is still on its way makes nobody's tenant.
+    else await deps.governed.release(tx, tenantId);
   });
   deps.announce();
   return readInternalTenant(deps, tenantId);
