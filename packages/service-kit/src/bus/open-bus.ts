@@ -3,7 +3,7 @@ import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { SpanKind, startSpan } from "../telemetry/tracing.ts";
 import type { BatchTrace, EventBus } from "./bus.ts";
-import { type KafkaSettings, openKafka } from "./kafka.ts";
+import type { KafkaSettings } from "./kafka.ts";
 import { openRedisStreams } from "./redis-streams.ts";
 
 /** The part of a service's settings that says where its bus is: `busSettings`. */
@@ -31,7 +31,11 @@ export interface OpenBus {
  * error.
  */
 export async function openEventBus(config: BusConfig, about: OpenBus): Promise<EventBus> {
-  if (config.EVENT_BUS === "kafka") return openKafka({ trace: traceBatch, ...about, settings: config });
+  if (config.EVENT_BUS === "kafka") {
+    // Loaded only here: the client takes 50 MB and most of a service's start.
+    const { openKafka } = await import("./kafka.ts");
+    return openKafka({ trace: traceBatch, ...about, settings: config });
+  }
   const { DURABLE_REDIS_URL: url } = config;
   if (url === undefined) throw new ConfigError(["DURABLE_REDIS_URL is missing: it carries the bus"]);
   const installedApps = config.INSTALLED_APPS.split(",").map((app) => app.trim());

@@ -11,8 +11,6 @@ import type { GroupRegistry } from "../../streams/registry.ts";
 import type { ExporterCatalog } from "../catalog/catalog.ts";
 import { type Exporter, exporterOf, groupOf, type Place } from "../exporter.ts";
 import { maxRows } from "../exporter-settings.ts";
-import { kafkaConsumer } from "../kafka/kafka-consumer.ts";
-import { connectKafkaTarget } from "../kafka/kafka-target.ts";
 import { createFolderTarget } from "../warehouse/targets/folder-target.ts";
 import { createS3Target } from "../warehouse/targets/s3-target.ts";
 import { warehouseConsumer } from "../warehouse/warehouse-consumer.ts";
@@ -106,7 +104,7 @@ async function start(deps: RunExporters, counted: ExporterMetrics, exporter: Exp
   const { name, settings } = exporter;
   const redis = deps.connect(`exporter-${name}`);
   const logger = deps.logger.child({ exporter: name });
-  const consumer = consumerOf(deps, counted, exporter, logger);
+  const consumer = await consumerOf(deps, counted, exporter, logger);
   const group = await startGroup({
     redis,
     keys: deps.keys,
@@ -136,12 +134,12 @@ interface Consumer {
   readonly close?: () => Promise<void>;
 }
 
-function consumerOf(
+async function consumerOf(
   deps: RunExporters,
   counted: ExporterMetrics,
   exporter: Exporter,
   logger: Logger,
-): Consumer {
+): Promise<Consumer> {
   const { name, settings } = exporter;
   const note = troubleNotes({ name, catalog: deps.catalog, logger });
   const onTrouble = (error: unknown, tenantId?: string) => {
@@ -153,6 +151,9 @@ function consumerOf(
   }
   const onRows = (rows: number) => counted.rows.inc({ exporter: name }, rows);
   if (settings.kind === "kafka") {
+    // Loaded only here: the client takes 50 MB.
+    const { kafkaConsumer } = await import("../kafka/kafka-consumer.ts");
+    const { connectKafkaTarget } = await import("../kafka/kafka-target.ts");
     const target = connectKafkaTarget(settings.settings, name, logger);
     const open = kafkaConsumer({ settings, target, onTrouble, onStored: onRows });
     return { open, close: () => target.close() };
