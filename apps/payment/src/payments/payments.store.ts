@@ -132,7 +132,8 @@ async function claimAll(
       ${column(({ row }) => row.createdAt.toISOString())}::text[]::timestamptz[],
       string_to_array(${lines(column(({ event }) => event))}, E'\n', ''),
       ${column(({ answer }) => answer?.status ?? null)}::smallint[],
-      string_to_array(${lines(column(({ answer }) => answer?.body ?? null))}, E'\n', ''), ${leaseMs}::integer)`;
+      string_to_array(${lines(column(({ answer }) => answer?.body ?? null))}, E'\n', ''),
+      ${leaseMs}::integer)`;
   const results: (KnownRequest | null)[] = claims.map(() => null);
   for (const row of known) results[row.place - 1] = toKnown(row);
   return results;
