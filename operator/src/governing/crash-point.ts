@@ -6,9 +6,16 @@ export type CrashPoint = (name: string) => void;
 
 export const noCrash: CrashPoint = () => {};
 
-/** Sends this process the signal at the named point, each time it is passed. */
-export function crashAt(name: string, signal: NodeJS.Signals): CrashPoint {
-  return (passed) => {
-    if (passed === name) process.kill(process.pid, signal);
+/**
+ * Sends this process the signal at a point: `<name>` whenever that one is passed, `*:<number>` at the so many
+ * points from the start, whichever it is.
+ */
+export function crashAt(point: string, signal: NodeJS.Signals): CrashPoint {
+  const [name = "", number] = point.split(":");
+  let passed = 0;
+  return (passing) => {
+    passed += 1;
+    if (number === undefined ? passing === name : passed === Number(number))
+      process.kill(process.pid, signal);
   };
 }

@@ -11,7 +11,7 @@ let tenants: TenantPlace;
 beforeAll(async () => {
   tenants = await tenantPlace();
   await tenants.place.startOperator();
-}, 120_000);
+}, 300_000);
 
 afterAll(() => tenants?.close());
 

@@ -1,3 +1,4 @@
+import { governedId } from "@payflow/contracts/internal-operator.ts";
 import type { GovernedKey, InternalTenant } from "@payflow/contracts/internal-tenant.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres, { type Sql } from "postgres";
@@ -110,6 +111,14 @@ export class TenantHandle {
   /** The operator's keys of the tenant that work. */
   async activeKeys(): Promise<GovernedKey[]> {
     return (await this.inApp()).keys.filter((key) => key.is_active);
+  }
+
+  /** All of the operator's keys that the app knows; none where there is no tenant yet. */
+  async keysIfAny(): Promise<GovernedKey[]> {
+    const id = governedId("ten", (await this.get())?.metadata.uid ?? "");
+    const url = `${this.place.apps.internalUrl("tenant")}/internal/v1/tenants/${id}`;
+    const answer = await fetch(url, { headers: this.internal });
+    return answer.status === 200 ? ((await answer.json()) as InternalTenant).keys : [];
   }
 
   /** What a payment with this key is answered. */

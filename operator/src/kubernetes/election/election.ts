@@ -97,7 +97,7 @@ class Candidate {
         const sentAt = this.#now();
         const lease = await this.#tryToTake();
         if (lease !== undefined) {
-          logger.info({ identity, token: fencingTokenOf(lease) }, "leading");
+          logger.info({ identity, fence: fencingTokenOf(lease) }, "leading");
           await this.#serve(lease, sentAt);
           logger.info({ identity }, "leading no longer");
         }
