@@ -21,6 +21,8 @@ interface Entry {
   /** Ends in a row without having been ready in between; it sets the pause before the next start. */
   failures: number;
   timer: Timer | null;
+  /** Its end, once that was asked for. */
+  ending: Promise<number | null> | null;
   watchers: (() => void)[];
 }
 
@@ -39,10 +41,11 @@ export class Supervisor {
   }
 
   /**
-   * Starts a process and waits until it is ready. Fails with the end of its log when it keeps ending, or is
-   * late.
+   * Starts a process and waits until it is ready; one of its name that is being ended has ended by then. Fails
+   * with the end of its log when it keeps ending, or is late.
    */
   async start(spec: ProcessSpec, timeoutMs = 60_000): Promise<void> {
+    await this.#entries.get(spec.name)?.ending;
     if (this.#entries.has(spec.name)) throw new Error(`${spec.name} is running already.`);
     const entry: Entry = {
       spec,
@@ -52,6 +55,7 @@ export class Supervisor {
       restarts: 0,
       failures: 0,
       timer: null,
+      ending: null,
       watchers: [],
     };
     this.#entries.set(spec.name, entry);
@@ -68,19 +72,28 @@ export class Supervisor {
     }
   }
 
-  /** Ends a process and forgets it. Its exit status; null when none of that name was running. */
-  async stop(name: string, signal?: NodeJS.Signals): Promise<number | null> {
+  /**
+   * Ends a process and forgets it once it has ended: what nobody lists while it lives would be found by nobody
+   * after a crash of this one. Its exit status; null when none of that name was running.
+   */
+  stop(name: string, signal?: NodeJS.Signals): Promise<number | null> {
     const entry = this.#entries.get(name);
-    if (entry === undefined) return null;
-    this.#entries.delete(name);
+    if (entry === undefined) return Promise.resolve(null);
+    if (entry.ending === null) entry.ending = this.#end(entry, signal ?? entry.spec.stopSignal);
+    else if (signal !== undefined) entry.child?.kill(signal);
+    return entry.ending;
+  }
+
+  async #end(entry: Entry, signal: NodeJS.Signals): Promise<number | null> {
+    const { name, stopTimeoutMs } = entry.spec;
     if (entry.timer !== null) clearTimeout(entry.timer);
     this.#change(entry, "stopped");
-    const child = entry.child;
-    if (child === null) return null;
-    child.kill(signal ?? entry.spec.stopSignal);
-    const late = setTimeout(() => child.kill("SIGKILL"), entry.spec.stopTimeoutMs);
-    const exitCode = await child.exited;
+    const { child } = entry;
+    child?.kill(signal);
+    const late = setTimeout(() => child?.kill("SIGKILL"), stopTimeoutMs);
+    const exitCode = (await child?.exited) ?? null;
     clearTimeout(late);
+    if (this.#entries.get(name) === entry) this.#entries.delete(name);
     this.#onChange();
     return exitCode;
   }
@@ -102,8 +115,9 @@ export class Supervisor {
     this.#entries.clear();
   }
 
+  /** Whether a process of that name runs and is not being ended. */
   has(name: string): boolean {
-    return this.#entries.has(name);
+    return this.#entries.get(name)?.ending === null;
   }
 
   spec(name: string): ProcessSpec | undefined {
