@@ -1,9 +1,8 @@
 import { existsSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
-import { adminKubeconfig } from "@payflow/one-machine/cluster/cluster.ts";
+import { adminKubeconfig, clusterFolder } from "@payflow/one-machine/cluster/cluster.ts";
 import { isKubeBuilt, kubeBinary, kubernetesVersion } from "@payflow/one-machine/cluster/kube-binary.ts";
 import {
-  clusterFolder,
   endLeftovers,
   makeStateFolder,
   readRunRecord,
@@ -17,8 +16,11 @@ const usualPort = 6_443;
 /** Each of the three parts has ten seconds to end. */
 const supervisorTimeoutMs = 60_000;
 
-/** Starts the cluster of a state folder, if it does not run, and comes back when it is ready. */
-export async function bringClusterUp(state: string, port: number | undefined): Promise<void> {
+/**
+ * Starts the cluster of a state folder, if it does not run, and comes back when it is ready, with what a user
+ * wants to know about it.
+ */
+export async function bringClusterUp(state: string, port?: number): Promise<string> {
   const folder = clusterFolder(state);
   const running = runningRecord<ClusterSettings>(folder);
   const kept = running?.settings ?? readClusterSettings(folder);
@@ -30,11 +32,11 @@ export async function bringClusterUp(state: string, port: number | undefined): P
       );
     }
     await readiness(folder, running.supervisor.pid, () => !isAlive(running.supervisor));
-    console.log(`The cluster is already running (supervisor ${running.supervisor.pid}).\n`);
+    console.log(`The cluster is already running (supervisor ${running.supervisor.pid}).`);
   } else {
     await startCluster(state, settings);
   }
-  console.log(await description(folder, settings));
+  return description(folder, settings);
 }
 
 async function startCluster(state: string, settings: ClusterSettings): Promise<void> {

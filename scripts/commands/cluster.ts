@@ -1,4 +1,4 @@
-import { clusterFolder } from "@payflow/one-machine/installation/state.ts";
+import { clusterFolder } from "@payflow/one-machine/cluster/cluster.ts";
 import { Command } from "commander";
 import { bringClusterDown, bringClusterUp, clusterKubeconfig } from "../cluster/from-outside.ts";
 import { type StateFlag, stateOption, wholeNumber } from "./state-option.ts";
@@ -24,7 +24,7 @@ function upCommand(): Command {
     )
     .option("--port <n>", "of the API, 6443 at first; the next three are used too", wholeNumber)
     .addOption(stateOption())
-    .action(({ state, port }: UpFlags) => bringClusterUp(state, port));
+    .action(async ({ state, port }: UpFlags) => console.log(await bringClusterUp(state, port)));
 }
 
 function downCommand(): Command {

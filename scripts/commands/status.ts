@@ -1,8 +1,11 @@
-import { platform } from "@payflow/one-machine/installation/apps.ts";
+import { clusterFolder } from "@payflow/one-machine/cluster/cluster.ts";
+import { operator, platform } from "@payflow/one-machine/installation/apps.ts";
 import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
+import { processName } from "@payflow/one-machine/installation/process-specs.ts";
 import { type RunRecord, runningRecord } from "@payflow/one-machine/installation/state.ts";
 import { memoryByProcess } from "@payflow/one-machine/processes/memory.ts";
 import { Command } from "commander";
+import type { ClusterSettings } from "../cluster/settings.ts";
 import { type StateFlag, stateFlag, stateOption } from "./state-option.ts";
 
 export function statusCommand(): Command {
@@ -19,45 +22,58 @@ async function showStatus({ state }: StateFlag): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const pids = [record.supervisor.pid, ...record.processes.flatMap(({ pid }) => (pid === null ? [] : [pid]))];
-  const memory = memoryByProcess(pids);
-  const rows = await Promise.all(record.processes.map((one) => row(one, record, memory)));
-  const supervisor = [
-    "supervisor",
-    record.phase,
-    `${record.supervisor.pid}`,
-    "",
-    "0",
-    mebibytes(memory, record.supervisor.pid),
+  const cluster = runningRecord<ClusterSettings>(clusterFolder(state));
+  const lines = [
+    ...ownLine("supervisor", record),
+    ...(await Promise.all(record.processes.map((one) => line(one, record)))),
+    ...(cluster === null ? [] : [...ownLine("cluster", cluster), ...clusterLines(cluster)]),
   ];
+  const memory = memoryByProcess(lines.flatMap(({ pid }) => (pid === null ? [] : [pid])));
   const total = [...memory.values()].reduce((sum, bytes) => sum + bytes, 0);
-  const header = ["PROCESS", "STATUS", "PID", "PORT", "RESTARTS", "MEMORY"];
-  printTable([header, supervisor, ...rows, ["total", "", "", "", "", inMebibytes(total)]]);
+  printTable([
+    ["PROCESS", "STATUS", "PID", "PORT", "RESTARTS", "MEMORY"],
+    ...lines.map((one) => cells(one, memory)),
+    ["total", "", "", "", "", inMebibytes(total)],
+  ]);
   if (record.problem !== null) console.log(`\n${record.problem}`);
-  const isReady = record.phase === "running" && rows.every(([, status]) => status === "ready");
-  if (!isReady) process.exitCode = 1;
+  const isClusterMissing = record.settings.operator && cluster === null;
+  if (isClusterMissing) {
+    console.log(`\nThe operator's cluster has ended. Start it with ./payflow up${stateFlag(state)}.`);
+  }
+  const isReady = lines.every(({ status }) => status === "ready" || status === "running");
+  if (!isReady || isClusterMissing) process.exitCode = 1;
 }
 
-async function row(
-  one: RunRecord["processes"][number],
-  { settings }: RunRecord,
-  memory: ReadonlyMap<number, number>,
-): Promise<string[]> {
+/** One process, as it is shown. */
+interface Line {
+  readonly name: string;
+  readonly status: string;
+  readonly pid: number | null;
+  readonly port: number | null;
+  readonly restarts: number;
+}
+
+function ownLine(name: string, { phase, supervisor }: RunRecord<unknown>): Line[] {
+  return [{ name, status: phase, pid: supervisor.pid, port: null, restarts: 0 }];
+}
+
+async function line(one: RunRecord["processes"][number], { settings }: RunRecord): Promise<Line> {
   const { port, replicaPort } = portsOf(one.name, settings.portBase);
   const isReady = replicaPort === null || (await answersReady(replicaPort));
-  const status = one.status === "ready" && !isReady ? "not ready" : one.status;
-  return [
-    one.name,
-    status,
-    `${one.pid ?? ""}`,
-    `${port ?? ""}`,
-    `${one.restarts}`,
-    mebibytes(memory, one.pid),
-  ];
+  return { ...one, status: one.status === "ready" && !isReady ? "not ready" : one.status, port };
+}
+
+function clusterLines({ processes, settings }: RunRecord<ClusterSettings>): Line[] {
+  return processes.map((one) => ({ ...one, port: one.name === "kube-apiserver" ? settings.port : null }));
+}
+
+function cells({ name, status, pid, port, restarts }: Line, memory: ReadonlyMap<number, number>): string[] {
+  return [name, status, `${pid ?? ""}`, `${port ?? ""}`, `${restarts}`, mebibytes(memory, pid)];
 }
 
 function portsOf(name: string, portBase: number): { port: number | null; replicaPort: number | null } {
   const ports = new PortPlan(portBase);
+  if (name === processName(operator, 1)) return { port: null, replicaPort: ports.replica(operator, 1) };
   const stores = new Map([
     ["postgres", ports.postgres],
     ["redis-cache", ports.cacheRedis],

@@ -1,3 +1,4 @@
+import { clusterFolder } from "@payflow/one-machine/cluster/cluster.ts";
 import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { checkSettings, mostReplicas } from "@payflow/one-machine/installation/port-plan.ts";
 import {
@@ -7,8 +8,10 @@ import {
   type Settings,
 } from "@payflow/one-machine/installation/state.ts";
 import { Command, Option } from "commander";
+import { bringClusterDown, bringClusterUp } from "../cluster/from-outside.ts";
+import { installOperator } from "../cluster/install-operator.ts";
 import { changeRunning, runDetached } from "../installation/from-outside.ts";
-import { runInForeground } from "../installation/in-foreground.ts";
+import { detachedVariable, runInForeground } from "../installation/in-foreground.ts";
 import { type StateFlag, stateOption, wholeNumber } from "./state-option.ts";
 
 interface UpFlags extends StateFlag {
@@ -16,6 +19,7 @@ interface UpFlags extends StateFlag {
   readonly portBase?: number;
   readonly replicas?: number;
   readonly bus?: Settings["bus"];
+  readonly operator?: boolean;
 }
 
 export function upCommand(): Command {
@@ -39,21 +43,45 @@ export function upCommand(): Command {
           "A change first waits until the old one has been read to its end",
       ).choices(["redis", "kafka"]),
     )
+    .option(
+      "--operator",
+      "also run a Kubernetes API, as cluster up does, and the operator that makes tenants of its resources",
+    )
+    .option("--no-operator", "end both")
     .addOption(stateOption())
     .action(up);
 }
 
 async function up(flags: UpFlags): Promise<void> {
-  const { state, portBase, replicas, bus } = flags;
+  const { state, portBase, replicas, bus, operator } = flags;
   const asked = {
     ...(portBase === undefined ? {} : { portBase }),
     ...(replicas === undefined ? {} : { replicas }),
     ...(bus === undefined ? {} : { bus }),
+    ...(operator === undefined ? {} : { operator }),
   };
   const running = runningRecord(state);
-  checkSettings({ ...(running?.settings ?? readSettings(state)), ...asked });
-  if (running !== null) return changeRunning(state, running, asked);
+  const settings = { ...(running?.settings ?? readSettings(state)), ...asked };
+  checkSettings(settings);
+  // Whoever has started this supervisor has seen to the cluster, and sees to its end.
+  if (process.env[detachedVariable] !== undefined) return runInForeground(state, settings);
+  if (settings.operator) await bringOperatorsClusterUp(state);
+  if (running !== null) {
+    await changeRunning(state, running, asked);
+    if (running.settings.operator && !settings.operator) await bringClusterDown(state);
+    return;
+  }
   makeStateFolder(state);
-  const settings = { ...readSettings(state), ...asked };
-  await (flags.detach ? runDetached(state, settings) : runInForeground(state, settings));
+  try {
+    await (flags.detach ? runDetached(state, settings) : runInForeground(state, settings));
+  } finally {
+    const isRunning = runningRecord(state) !== null;
+    if (!isRunning && (settings.operator || readSettings(state).operator)) await bringClusterDown(state);
+  }
+}
+
+async function bringOperatorsClusterUp(state: string): Promise<void> {
+  const description = await bringClusterUp(state);
+  await installOperator(clusterFolder(state));
+  console.log(`${description}\n`);
 }

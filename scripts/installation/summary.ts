@@ -1,16 +1,20 @@
+import path from "node:path";
 import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
 import { adminTokenFile } from "@payflow/one-machine/installation/secrets.ts";
 import type { Settings } from "@payflow/one-machine/installation/state.ts";
+import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { stateFlag } from "../commands/state-option.ts";
 import { hasTenants } from "./has-tenants.ts";
+
+const exampleTenant = path.join(repositoryRoot, "examples/resources/tenant.yaml");
 
 /**
  * What a user wants to know about a running installation: where it answers, the admin token, and while there
  * is no tenant, what to do next.
  */
 export async function summary(state: string, settings: Settings): Promise<string> {
-  const { portBase, replicas, bus } = settings;
+  const { portBase, replicas, bus, operator } = settings;
   const ports = new PortPlan(portBase);
   const url = (port: number) => `http://127.0.0.1:${port}`;
   const width = Math.max(...platform.apps.map(({ name }) => name.length)) + 2;
@@ -27,10 +31,12 @@ export async function summary(state: string, settings: Settings): Promise<string
     `  logs:        ./payflow logs${flag}     stop: ./payflow down${flag}`,
     ...(tenant === undefined || (await hasTenants(state, settings))
       ? []
-      : [
-          "Next, register a tenant:",
-          `  curl -s ${url(ports.public(tenant))}/tenants/register -H 'content-type: application/json' \\`,
-          `    -d '{"name": "Acme", "email": "owner@acme.example"}'`,
-        ]),
+      : operator
+        ? ["Next, apply a tenant:", `  kubectl apply -f ${Bun.$.escape(exampleTenant)}`]
+        : [
+            "Next, register a tenant:",
+            `  curl -s ${url(ports.public(tenant))}/tenants/register -H 'content-type: application/json' \\`,
+            `    -d '{"name": "Acme", "email": "owner@acme.example"}'`,
+          ]),
   ].join("\n");
 }

@@ -161,7 +161,7 @@ test("a port that another installation shares out on purpose counts as taken", a
   const { portBase } = one.installation.settings;
   expect(start({ portBase })).rejects.toThrow("is taken");
   expect(
-    () => new Installation({ state: one.state, settings: { portBase, replicas: 1, bus: "redis" } }),
+    () => new Installation({ state: one.state, settings: { ...one.installation.settings, portBase } }),
   ).toThrow("already runs the installation");
 }, 60_000);
 

@@ -13,8 +13,17 @@ import {
 } from "./control-plane.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 
+/** The folder in a state folder that belongs to its Kubernetes API, which is started and ended by itself. */
+export const clusterFolder = (state: string) => path.join(state, "cluster");
+
 /** The kubeconfig of somebody whom the cluster in this folder allows everything. */
 export const adminKubeconfig = (folder: string) => path.join(folder, "admin.kubeconfig");
+
+/** The kubeconfig of the operator that `./payflow up` runs, with its own account. */
+export const operatorKubeconfig = (folder: string) => path.join(folder, "operator.kubeconfig");
+
+/** Where that operator's account and Lease are. */
+export const operatorNamespace = "payflow-system";
 
 /** The ports of a cluster, from that of its API on. */
 export function clusterPorts(api: number): ClusterPorts {
@@ -52,7 +61,9 @@ export class Cluster {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const port of Object.values(ports)) {
       if (!(await isPortFree(port))) {
-        throw new Error(`Port ${port}, which the cluster needs, is taken. Choose others with --port.`);
+        throw new Error(
+          `Port ${port}, which the cluster needs, is taken. Choose others with ./payflow cluster up --port.`,
+        );
       }
     }
     this.#writeKubeconfigs();

@@ -28,16 +28,27 @@ export const platform: Platform = {
   databases: platformDatabases,
 };
 
-/** The app of this name; throws where there is none. */
+/** What makes tenants, keys, endpoints and policies of Kubernetes resources. It has no public routes. */
+export const operator: AppDefinition = {
+  name: "operator",
+  place: 9,
+  main: path.join(repositoryRoot, "operator/src/main.ts"),
+};
+
+/** The app of this name, or the operator; throws where there is none. */
 export function findApp(platform: Platform, name: string): AppDefinition {
-  const found = platform.apps.find((one) => one.name === name);
+  const found = [...platform.apps, operator].find((one) => one.name === name);
   if (found === undefined) throw new Error(`There is no app of the name ${name}.`);
   return found;
 }
 
-/** Every app as often as it runs, the replicas counted from 1. */
-export function replicasOf(platform: Platform, count: number): { app: AppDefinition; replica: number }[] {
-  return platform.apps.flatMap((app) =>
-    Array.from({ length: count }, (_, index) => ({ app, replica: index + 1 })),
+/** Every app as often as it runs, the replicas counted from 1, and the operator where there is one. */
+export function replicasOf(
+  platform: Platform,
+  settings: { readonly replicas: number; readonly operator: boolean },
+): { app: AppDefinition; replica: number }[] {
+  const ofApps = platform.apps.flatMap((app) =>
+    Array.from({ length: settings.replicas }, (_, index) => ({ app, replica: index + 1 })),
   );
+  return settings.operator ? [...ofApps, { app: operator, replica: 1 }] : ofApps;
 }

@@ -1,8 +1,9 @@
 import type { BusName } from "@payflow/service-kit/bus-change/recorded-bus.ts";
+import { operatorNamespace } from "../cluster/cluster.ts";
 import { databaseName, ownerRole, serviceRole } from "../stores/databases.ts";
 import { postgresUrl } from "../stores/postgres.ts";
 import { redisUrl } from "../stores/redis.ts";
-import type { AppDefinition, Platform } from "./apps.ts";
+import { type AppDefinition, operator, type Platform } from "./apps.ts";
 import type { PortPlan } from "./port-plan.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -40,10 +41,6 @@ export function durableRedisUrl({ ports, secrets }: Wiring): string {
 /** The environment of one replica, counted from 1. Each app gets only the secrets that it uses. */
 export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: number): Record<string, string> {
   const { platform, ports, secrets } = wiring;
-  const serviceUrls = platform.apps.map((one) => [
-    `${one.name.toUpperCase()}_SERVICE_URL`,
-    `http://127.0.0.1:${ports.internal(one)}`,
-  ]);
   return {
     ...inherited(),
     TZ: "UTC",
@@ -58,7 +55,7 @@ export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: numb
     INSTALLED_APPS: platform.apps.map((one) => one.name).join(","),
     INTERNAL_SERVICE_SECRET: secrets.internalServiceSecret,
     ADMIN_TOKEN: secrets.adminToken,
-    ...Object.fromEntries(serviceUrls),
+    ...serviceUrls(platform, ports),
     ...(platform.databases.some((one) => one.name === app.name)
       ? { DATABASE_URL: databaseUrl(wiring, app.name, "service") }
       : {}),
@@ -66,8 +63,36 @@ export function appEnvironment(wiring: Wiring, app: AppDefinition, replica: numb
   };
 }
 
+/** The environment of the operator, which comes into the cluster by this kubeconfig. */
+export function operatorEnvironment(
+  { platform, ports, secrets }: Wiring,
+  kubeconfig: string,
+): Record<string, string> {
+  return {
+    ...inherited(),
+    TZ: "UTC",
+    NODE_ENV: "production",
+    HOST: "127.0.0.1",
+    INTERNAL_PORT: `${ports.replica(operator, 1)}`,
+    KUBECONFIG: kubeconfig,
+    OPERATOR_NAMESPACE: operatorNamespace,
+    POD_NAME: `${operator.name}-1`,
+    INTERNAL_SERVICE_SECRET: secrets.internalServiceSecret,
+    ...serviceUrls(platform, ports),
+  };
+}
+
 /** The name that the apps give to Kafka. */
 export const kafkaUser = "payflow";
+
+function serviceUrls(platform: Platform, ports: PortPlan): Record<string, string> {
+  return Object.fromEntries(
+    platform.apps.map((one) => [
+      `${one.name.toUpperCase()}_SERVICE_URL`,
+      `http://127.0.0.1:${ports.internal(one)}`,
+    ]),
+  );
+}
 
 function busEnvironment({ ports, secrets, bus = "redis" }: Wiring): Record<string, string> {
   if (bus === "redis") return { EVENT_BUS: "redis" };

@@ -136,7 +136,7 @@ export class Installation {
       if (settings.bus !== this.#bus) await this.#moveToBus(settings.bus, true);
       this.#phase = "starting";
       if (settings.portBase !== this.#settings.portBase) await this.#endProcesses();
-      await this.#endSurplus(settings.replicas);
+      await this.#endSurplus(settings);
       this.#settings = settings;
       await this.#startMissing();
       this.#phase = "running";
@@ -198,7 +198,7 @@ export class Installation {
 
   async #startMissing(): Promise<void> {
     if (!this.#supervisor.has(storeProcessName.postgres)) await this.#startStores();
-    const missing = replicasOf(this.platform, this.#settings.replicas).filter(
+    const missing = replicasOf(this.platform, this.#settings).filter(
       ({ app, replica }) => !this.#supervisor.has(processName(app, replica)),
     );
     await settleAll(missing.map(({ app, replica }) => this.#startOne(this.#appProcess(app, replica))));
@@ -218,11 +218,11 @@ export class Installation {
     });
   }
 
-  async #endSurplus(replicas: number): Promise<void> {
-    const surplus = replicasOf(this.platform, this.#settings.replicas).filter(
-      ({ replica }) => replica > replicas,
-    );
-    await Promise.all(surplus.map(({ app, replica }) => this.#supervisor.stop(processName(app, replica))));
+  async #endSurplus(settings: Settings): Promise<void> {
+    const names = (of: Settings) =>
+      replicasOf(this.platform, of).map((one) => processName(one.app, one.replica));
+    const surplus = new Set(names(this.#settings)).difference(new Set(names(settings)));
+    await Promise.all([...surplus].map((name) => this.#supervisor.stop(name)));
   }
 
   async #startStores(): Promise<void> {

@@ -1,5 +1,5 @@
 import { isPortFree } from "../processes/ports.ts";
-import type { AppDefinition } from "./apps.ts";
+import { type AppDefinition, operator } from "./apps.ts";
 import type { Settings } from "./state.ts";
 
 export const mostReplicas = 8;
@@ -47,13 +47,15 @@ export class PortPlan {
   }
 
   /** Every port with whom it is for. */
-  all(apps: readonly AppDefinition[], { replicas, bus }: Omit<Settings, "portBase">): Map<number, string> {
+  all(apps: readonly AppDefinition[], settings: Omit<Settings, "portBase">): Map<number, string> {
+    const { replicas, bus } = settings;
     const plan = new Map([
       [this.postgres, "PostgreSQL"],
       [this.cacheRedis, "the cache Redis"],
       [this.durableRedis, "the durable Redis"],
     ]);
     if (bus === "kafka") plan.set(this.kafka, "Kafka").set(this.kafkaQuorum, "Kafka's quorum");
+    if (settings.operator) plan.set(this.replica(operator, 1), "the operator");
     for (const app of apps) {
       plan.set(this.public(app), `the ${app.name} app`);
       plan.set(this.internal(app), `the ${app.name} app's internal routes`);

@@ -1,12 +1,13 @@
 import { existsSync, lstatSync, realpathSync, symlinkSync } from "node:fs";
 import path from "node:path";
+import { clusterFolder, operatorKubeconfig } from "../cluster/cluster.ts";
 import type { ProcessSpec } from "../processes/child.ts";
 import { repositoryRoot } from "../stores/databases.ts";
 import { kafkaProcess } from "../stores/kafka/kafka.ts";
 import { choosePostgresDirectory, postgresProcess } from "../stores/postgres.ts";
 import { redisProcess } from "../stores/redis.ts";
-import type { AppDefinition } from "./apps.ts";
-import { appEnvironment, kafkaUser, type Wiring } from "./environment.ts";
+import { type AppDefinition, operator } from "./apps.ts";
+import { appEnvironment, kafkaUser, operatorEnvironment, type Wiring } from "./environment.ts";
 import type { Secrets } from "./secrets.ts";
 
 export type StoreName = "postgres" | "cache" | "durable" | "kafka";
@@ -87,7 +88,7 @@ export function appProcess(
     name,
     // An .env file in the checkout is the user's own business and must not leak into an installation.
     command: [process.execPath, "--no-env-file", app.main],
-    env: { ...appEnvironment(wiring, app, replica), ...folders(state, app), ...changes },
+    env: { ...usualEnvironment(state, wiring, app, replica), ...changes },
     cwd: repositoryRoot,
     logFile: logFile(state, name),
     user: null,
@@ -98,9 +99,16 @@ export function appProcess(
   };
 }
 
-/** The folders of an installation that an app writes to itself. */
-function folders(state: string, app: AppDefinition): Record<string, string> {
-  return app.name === "ingest" ? { INGEST_EXPORT_FOLDER: path.resolve(state, "exports") } : {};
+function usualEnvironment(
+  state: string,
+  wiring: Wiring,
+  app: AppDefinition,
+  replica: number,
+): Record<string, string> {
+  if (app === operator) return operatorEnvironment(wiring, operatorKubeconfig(clusterFolder(state)));
+  // The one app that writes to a folder of the installation itself.
+  const folders = app.name === "ingest" ? { INGEST_EXPORT_FOLDER: path.resolve(state, "exports") } : {};
+  return { ...appEnvironment(wiring, app, replica), ...folders };
 }
 
 /** Where PostgreSQL's data lie. Once there is a folder or a link in the state folder, it decides. */

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, rmSync } from "node:fs";
 import path from "node:path";
+import { clusterFolder } from "../cluster/cluster.ts";
 import { outsideRoot } from "../stores/postgres.ts";
-import { clusterFolder } from "./state.ts";
 
 /** Removes a state folder and the PostgreSQL data that it links to. Nothing may be running on it. */
 export function removeState(state: string): void {

@@ -26,6 +26,8 @@ export interface StartOptions {
     | Readonly<Record<string, string>>
     | ((app: string, replica: number) => Readonly<Record<string, string>>);
   readonly platform?: Platform;
+  /** Whether the operator runs too, by the kubeconfig in the state folder's cluster folder. */
+  readonly operator?: boolean;
   /**
    * False in tests that kill processes but never the power: PostgreSQL does not wait for the disk. True if
    * left out.
@@ -62,7 +64,12 @@ export async function startInstallation(options: StartOptions = {}): Promise<Run
   const { env } = options;
   const installation = new Installation({
     state,
-    settings: { portBase, replicas: options.replicas ?? 1, bus: options.bus ?? "redis" },
+    settings: {
+      portBase,
+      replicas: options.replicas ?? 1,
+      bus: options.bus ?? "redis",
+      operator: options.operator ?? false,
+    },
     ...(options.busChangeMs === undefined ? {} : { busChangeMs: options.busChangeMs }),
     ...(options.platform === undefined ? {} : { platform: options.platform }),
     isDurable: options.isDurable ?? true,

@@ -11,6 +11,8 @@ export interface Settings {
   readonly replicas: number;
   /** What carries the events between the apps. */
   readonly bus: BusName;
+  /** Whether the operator runs beside the apps, on the state's cluster. */
+  readonly operator: boolean;
 }
 
 export interface RecordedProcess extends SupervisedProcess {
@@ -29,10 +31,7 @@ export interface RunRecord<S = Settings> {
   readonly problem: string | null;
 }
 
-const defaultSettings: Settings = { portBase: 3_000, replicas: 1, bus: "redis" };
-
-/** The folder in a state folder that belongs to its Kubernetes API, which is started and ended by itself. */
-export const clusterFolder = (state: string) => path.join(state, "cluster");
+const defaultSettings: Settings = { portBase: 3_000, replicas: 1, bus: "redis", operator: false };
 
 /** What stands in a state folder before its secrets do. */
 const firstFiles = new Set(["cluster", "logs", "settings.json", "supervisor.lock"]);
