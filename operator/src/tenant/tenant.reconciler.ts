@@ -1,6 +1,7 @@
 import { governedId } from "@payflow/contracts/internal-operator.ts";
 import { InternalTenant, internalTenantPath } from "@payflow/contracts/internal-tenant.ts";
 import { isForced, isPaused } from "../governing/annotations.ts";
+import { requireNewestGeneration } from "../governing/newest-generation.ts";
 import type { Reconciling } from "../governing/reconciling.ts";
 import { writeStatus } from "../governing/status.ts";
 import { type SettledKeys, settleKeys } from "../keys/settle-keys.ts";
@@ -99,6 +100,7 @@ async function keep(
   pass: Pass,
 ): Promise<SettledKeys> {
   const { leading, watched, apps, drift, crash } = deps;
+  await requireNewestGeneration(leading, tenantKind, observed, found?.generation);
   const tenant = await addFinalizer(leading.client, tenantKind, observed, tenantFinalizer);
   if (tenant !== observed) watched.tenants.wrote(tenant);
   crash("tenant.finalized");

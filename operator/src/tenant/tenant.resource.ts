@@ -11,6 +11,7 @@ import {
   namespaceOrAll,
   objectName,
   plainText,
+  reference,
   setOf,
   settings,
   validated,
@@ -116,12 +117,10 @@ const TenantSpec = Type.Object(
       default: false,
     }),
     fraudPolicyRef: Type.Optional(
-      Type.Object(
+      reference(
         { name: objectName("The name of a FraudPolicy in the Tenant's namespace.") },
-        {
-          description: `The policy by which the tenant's payments are judged, test and live. Without it the
-            tenant has its own, as set by PUT /fraud/policy.`,
-        },
+        `The policy by which the tenant's payments are judged, test and live. Without it the tenant has its
+         own, as set by PUT /fraud/policy.`,
       ),
     ),
     apiKey: ApiKey,

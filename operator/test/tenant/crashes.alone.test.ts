@@ -4,7 +4,7 @@ import type { OperatorProcess } from "../setup/operator-process.ts";
 import { expectKeysInOrder, probe, usableKey } from "./key-checks.ts";
 import { type TenantHandle, type TenantPlace, tenantPlace } from "./tenants.ts";
 
-setDefaultTimeout(600_000);
+setDefaultTimeout(900_000);
 
 let tenants: TenantPlace;
 
@@ -28,7 +28,7 @@ async function crashing(point: number, isDone: () => Promise<boolean>): Promise<
       if (operator === undefined || !operator.isRunning()) return "crashed";
       return (await isDone()) ? "done" : false;
     },
-    { timeoutMs: 120_000, everyMs: 20 },
+    { timeoutMs: 300_000, everyMs: 20 },
   );
   if (hasCrashed === "done") await operator?.stop();
   await freeLease();
@@ -48,7 +48,7 @@ async function startOperator(env: Record<string, string>): Promise<OperatorProce
 /** Runs an operator that is left alone, until all is done. */
 async function recovering(isDone: () => Promise<boolean>): Promise<void> {
   const operator = await tenants.place.startOperator();
-  await eventually(isDone, { timeoutMs: 120_000, everyMs: 20 });
+  await eventually(isDone, { timeoutMs: 300_000, everyMs: 20 });
   await operator.stop();
 }
 

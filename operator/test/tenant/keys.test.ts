@@ -5,18 +5,18 @@ import { secretKind } from "../setup/resources.ts";
 import { expectKeysInOrder, usableKey } from "./key-checks.ts";
 import { type TenantHandle, type TenantPlace, tenantPlace } from "./tenants.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(300_000);
 
 let tenants: TenantPlace;
 
 beforeAll(async () => {
-  tenants = await tenantPlace();
+  tenants = await tenantPlace({ env: { LEASE_SECONDS: "3" } });
   await tenants.place.startOperator();
 }, 300_000);
 
 afterAll(() => tenants?.close());
 
-const waiting = { timeoutMs: 60_000, everyMs: 50 };
+const waiting = { timeoutMs: 150_000, everyMs: 50 };
 
 /** Asks for a new key and waits until it is in use. */
 async function rotate(tenant: TenantHandle, value: string): Promise<string> {

@@ -4,7 +4,7 @@ import { tenantKind } from "../../src/tenant/tenant.resource.ts";
 import { conditionOf, secretKind } from "../setup/resources.ts";
 import { type TenantPlace, tenantPlace } from "./tenants.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 let tenants: TenantPlace;
 
@@ -194,4 +194,22 @@ test("a finalizer that was taken off comes back", async () => {
   await tenant.ready();
   await tenant.shop.patch(tenantKind, tenant.name, { metadata: { finalizers: null } });
   await eventually(async () => (await tenant.get())?.metadata.finalizers?.length === 1);
+});
+
+test("force-sync compares and writes at once, and once for each value", async () => {
+  const waiting = { timeoutMs: 150_000 };
+  const tenant = await tenants.create({ displayName: "Chai Point" });
+  await tenant.ready();
+  await tenant.tamper({ name: "drifted" });
+  await tenant.annotate({ "payflow.dev/force-sync": "one" });
+  await eventually(async () => (await tenant.inApp()).name === "Chai Point", waiting);
+  await eventually(async () => (await tenant.get())?.status.lastHandledForceSync === "one", waiting);
+  const passes = async () => {
+    const metrics = (await tenants.place.operators[0]?.metrics()) ?? "";
+    return Number(/workqueue_adds_total\{name="tenant"[^}]*\} (\d+)/.exec(metrics)?.[1] ?? 0);
+  };
+  const before = await passes();
+  await tenant.annotate({ "payflow.dev/force-sync": "two" });
+  await eventually(async () => (await tenant.get())?.status.lastHandledForceSync === "two", waiting);
+  expect((await passes()) - before).toBeLessThanOrEqual(2);
 });
