@@ -3,9 +3,10 @@ import { benchCommand } from "./commands/bench.ts";
 import { clusterCommand } from "./commands/cluster.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { downCommand } from "./commands/down.ts";
-import { generateCommand } from "./commands/generate.ts";
 import { loadtestCommand } from "./commands/loadtest.ts";
 import { logsCommand } from "./commands/logs.ts";
+import { generateCommand } from "./commands/making/generate.ts";
+import { imageCommand } from "./commands/making/image.ts";
 import { resetCommand } from "./commands/reset.ts";
 import { statusCommand } from "./commands/status.ts";
 import { testCommand } from "./commands/test.ts";
@@ -24,7 +25,8 @@ const program = new Command("payflow")
   .addCommand(testCommand())
   .addCommand(benchCommand())
   .addCommand(loadtestCommand())
-  .addCommand(generateCommand());
+  .addCommand(generateCommand())
+  .addCommand(imageCommand());
 
 try {
   await program.parseAsync();

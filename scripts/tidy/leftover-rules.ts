@@ -48,7 +48,7 @@ const decisionsRule: Rule = {
 };
 
 /** Run by hand or by scripts, or read by the compiler; never imported by scripts. */
-const tools = new Set(["@biomejs/biome", "typescript", "bun-types", "@types/k6"]);
+const tools = new Set(["@biomejs/biome", "typescript", "bun-types", "@types/k6", "@types/tar-stream"]);
 
 const dependenciesRule: Rule = {
   name: "a workspace's manifest names what it imports, and nothing else",

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { generatedFiles } from "./generate/generated-files.ts";
+import { generatedFiles } from "./generated-files.ts";
 
-const root = resolve(import.meta.dir, "..");
+const root = resolve(import.meta.dir, "../..");
 
 test.each((await generatedFiles()).map((file) => [file.path, file.text] as const))(
   "%s is what ./payflow generate writes",

@@ -18,7 +18,7 @@ export function generateCommand(): Command {
 
 async function generate({ check }: GenerateFlags): Promise<void> {
   // Loaded only here, since it loads every app.
-  const { generatedFiles } = await import("../generate/generated-files.ts");
+  const { generatedFiles } = await import("../../generate/generated-files.ts");
   const changed = (await generatedFiles()).filter(({ path: file, text }) => contentOf(file) !== text);
   if (check && changed.length > 0) {
     const names = changed.map((file) => file.path).join(", ");
