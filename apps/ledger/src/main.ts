@@ -48,11 +48,10 @@ await runService(
       const clock = await storeClock.start();
       scope.defer("clock", () => clock.stop());
       await subscribeGroup(bus, {
-        group: "ledger",
-        maxBatch,
-        lingerMs,
+        ...{ group: "ledger", maxBatch, lingerMs },
         consumers: consumers({ journal, logger, clock: storeClock, metrics: postingMetrics(metrics) }),
         resumeFrom: (topic, log) => journal.nextOffsets(topic, log),
+        keepProgress: (topic, place) => journal.keepProgress(topic, place),
       });
 
       const payment = createInternalClient({

@@ -60,6 +60,34 @@ test("a batch leaves where its partition goes on, for its log alone, in the tran
   expect((await nextOffsets(topic, "log-1")).get(3)).toBe(5);
 });
 
+test("where a partition goes on behind events that were given up is kept without a booking", async () => {
+  const { keepProgress, nextOffsets } = createJournalStore(database.sql);
+  await keepProgress(topic, { log: "log-3", partition: 1, next: 7 });
+  await keepProgress(topic, { log: "log-3", partition: 1, next: 8 });
+  expect(await nextOffsets(topic, "log-3")).toEqual(new Map([[1, 8]]));
+});
+
+test("an event that cannot be booked, the last of its partition, is tried five times and then never again", async () => {
+  const prefix = `ledger-${randomBytes(4).toString("hex")}.`;
+  const owner = newOwner();
+  // More than one movement may be of.
+  const poison = paymentSettled(owner, { captured: 1_000_000_000_000 });
+  const first = await openLedger(prefix);
+  await first.bus.publish(topic, [poison]);
+  const letters = async (bus: EventBus) =>
+    (await bus.deadLetters.list({ group: "ledger", limit: 10 })).letters;
+  await eventually(async () => (await letters(first.bus)).length === 1, { timeoutMs: 40_000 });
+  await eventually(async () => (await first.bus.lag("ledger")).events === 0);
+  await first.bus.close();
+
+  const second = await openLedger(prefix);
+  await second.bus.publish(topic, [paymentSettled(owner, { paymentId: poison.key, captured: 7 })]);
+  await booked(owner, 1);
+  expect(second.read.map(({ event_id }) => event_id)).not.toContain(poison.event_id);
+  expect(await letters(second.bus)).toHaveLength(1);
+  await second.bus.close();
+});
+
 test("a group whose position Kafka has lost goes on where the journal is: nothing is read or booked again", async () => {
   const prefix = `ledger-${randomBytes(4).toString("hex")}.`;
   const owner = newOwner();
@@ -127,6 +155,7 @@ async function openLedger(prefix: string) {
     maxBatch: 500,
     consumers,
     resumeFrom: (name, log) => journal.nextOffsets(name, log),
+    keepProgress: (name, place) => journal.keepProgress(name, place),
   });
   return { bus, read };
 }

@@ -1,6 +1,6 @@
 import type { Mode } from "@payflow/contracts/access.ts";
 import { newId } from "@payflow/contracts/ids.ts";
-import type { BatchProgress } from "@payflow/service-kit/bus/bus.ts";
+import type { BatchProgress, PartitionPlace } from "@payflow/service-kit/bus/bus.ts";
 import type { Sql } from "@payflow/service-kit/store/database.ts";
 import type { TransferRow } from "../schema.ts";
 import { type Posting, sides } from "./transfer.ts";
@@ -65,6 +65,11 @@ export function createJournalStore(sql: Sql) {
         select partition, next_offset::float8 as next from partition_progress
          where topic = ${topic} and log = ${log}`;
       return new Map(rows.map(({ partition, next }) => [partition, next]));
+    },
+
+    /** Stores where a partition goes on, where nothing was booked that would bring it there. */
+    async keepProgress(topic: string, { log, partition, next }: PartitionPlace): Promise<void> {
+      await sql`select keep_partition_progress(${topic}, ${log}, ${partition}, ${next})`;
     },
 
     /** One movement of the tenant's. */

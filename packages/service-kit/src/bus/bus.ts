@@ -59,7 +59,16 @@ export interface Subscription {
    * where the bus says. Asked again without limit while it fails with an error that passes.
    */
   resumeFrom?(topic: Topic, log: string): Promise<ReadonlyMap<number, number>>;
+  /**
+   * Told where a partition goes on when events at its end became dead letters, which no batch tells: for a
+   * group that answers `resumeFrom`. The partition waits while it fails with an error that passes. Not called
+   * where the bus itself is the only keeper of the group's progress.
+   */
+  keepProgress?(topic: Topic, place: PartitionPlace): Promise<void>;
 }
+
+/** Where a group goes on in one partition. */
+export type PartitionPlace = Pick<BatchProgress, "log" | "partition" | "next">;
 
 /**
  * How far a batch brings its partition, for a handler that stores this in the transaction of its effect. Then

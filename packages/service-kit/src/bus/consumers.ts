@@ -34,7 +34,7 @@ export async function consume<G extends ConsumerGroup>(
 }
 
 export interface GroupSubscription<G extends ConsumerGroup>
-  extends Pick<Subscription, "maxBatch" | "lingerMs" | "resumeFrom"> {
+  extends Pick<Subscription, "maxBatch" | "lingerMs" | "resumeFrom" | "keepProgress"> {
   readonly group: G;
   readonly consumers: Consumers<G>;
 }

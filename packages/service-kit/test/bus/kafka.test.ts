@@ -170,6 +170,26 @@ test("where the group's database is away its partitions wait for it", async () =
   expect(asked).toBe(4);
 });
 
+test("of dead letters at a partition's end a group is told until it has stored that", async () => {
+  const bus = await open(settings({ KAFKA_PARTITIONS: 1 }));
+  const asked: number[] = [];
+  const { seen } = await follow(bus, {
+    async handle() {
+      throw new Error("cannot be booked");
+    },
+    async keepProgress(_topic, { partition, next }) {
+      asked.push(next);
+      expect(partition).toBe(0);
+      // Until it knows, the group's position in Kafka does not pass them.
+      expect((await bus.lag("ledger")).events).toBe(2);
+      if (asked.length < 3) throw unavailable("The database");
+    },
+  });
+  await bus.publish(topic, testEvents(topic, testKeys(1), 2));
+  await eventually(async () => (await bus.lag("ledger")).events === 0);
+  expect([asked, seen]).toEqual([[2, 2, 2], []]);
+});
+
 test("progress stays behind an event that still has tries to come", async () => {
   const bus = await open(settings());
   const [key = "", other = ""] = testKeys(2);

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { unavailable } from "@payflow/contracts/errors.ts";
-import type { EventBus } from "@payflow/service-kit/bus/bus.ts";
+import type { EventBus, PartitionPlace } from "@payflow/service-kit/bus/bus.ts";
 import { eventually } from "../eventually.ts";
 import { testEvent, testEvents, testKeys } from "./events.ts";
 import { skippedEvents } from "./order.ts";
@@ -13,6 +13,7 @@ async function letters(bus: EventBus, group: string) {
 /** What happens to events that fail: by themselves, or because something else is away. */
 export function failureTests(test: BusTest): void {
   bisectionTests(test);
+  progressTests(test);
   redriveTests(test);
   transientTests(test);
 }
@@ -114,6 +115,45 @@ function bisectionTests(test: BusTest): void {
     expect(letter?.tries).toBe(5);
     expect(Date.parse(letter?.first_failed_at ?? "")).toBeLessThanOrEqual(killedAt);
     await eventually(() => replicas.handled.some((event) => event.key === key));
+  });
+}
+
+function progressTests(test: BusTest): void {
+  test("a dead letter at its partition's end is not tried again, wherever the group keeps its progress", async (space) => {
+    const bus = await space.open();
+    const [key = ""] = testKeys(1);
+    const poison = testEvent("payment.settled", key, 2);
+    // Stands for the group's own database.
+    const kept = new Map<string, Map<number, number>>();
+    const keep = ({ log, partition, next }: PartitionPlace) =>
+      void kept.set(log, new Map(kept.get(log)).set(partition, next));
+    const handled: (number | null)[] = [];
+    let tries = 0;
+    const follow = () =>
+      bus.subscribe({
+        ...{ group: "ledger", topics: ["payment.settled"], maxBatch: 100 },
+        async handle(_topic, events, progress) {
+          if (events.some((event) => event.event_id === poison.event_id)) {
+            tries += 1;
+            throw new Error("cannot be booked");
+          }
+          if (progress !== undefined) keep(progress);
+          handled.push(...events.map((event) => event.sequence));
+        },
+        resumeFrom: async (_topic, log) => kept.get(log) ?? new Map(),
+        keepProgress: async (_topic, place) => keep(place),
+      });
+    const first = await follow();
+    await bus.publish("payment.settled", [testEvent("payment.settled", key, 1), poison]);
+    await eventually(async () => (await letters(bus, "ledger")).length === 1);
+    await eventually(async () => (await bus.lag("ledger")).events === 0);
+    await first.stop();
+    const triesBefore = tries;
+    await follow();
+    await bus.publish("payment.settled", [testEvent("payment.settled", key, 3)]);
+    await eventually(() => handled.includes(3));
+    expect(handled).toEqual([1, 3]);
+    expect(tries).toBe(triesBefore);
   });
 }
 

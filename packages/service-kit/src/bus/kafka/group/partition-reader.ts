@@ -1,6 +1,6 @@
 import type { Topic } from "@payflow/contracts/events.ts";
 import { type Failure, type FailureLog, finishBatch, LeaseLost } from "../../../concurrency/finish-batch.ts";
-import { pause } from "../../../concurrency/retry.ts";
+import { backoffMs, pause } from "../../../concurrency/retry.ts";
 import { Wakeup } from "../../../concurrency/wakeup.ts";
 import { isTransient } from "../../../store/database.ts";
 import type { Logger } from "../../../telemetry/logging.ts";
@@ -36,6 +36,8 @@ export interface ReaderOptions {
   readonly onEnded: (reader: PartitionReader) => void;
 }
 
+const waitForGroup = { firstMs: 100, maxMs: 2_000 };
+
 /** Kafka's header that names the one group a redriven event is for. */
 export const groupHeader = "payflow-for";
 
@@ -59,6 +61,8 @@ export class PartitionReader implements Committable {
   readonly #loop: Promise<void>;
   #queue: KafkaRecord[] = [];
   #isPaused = false;
+  /** The `next` that the group knows of. */
+  #told: number;
 
   constructor(start: Start, options: ReaderOptions) {
     this.topic = start.topic;
@@ -67,6 +71,7 @@ export class PartitionReader implements Committable {
     this.log = start.log;
     this.position = start.position;
     this.fetchFrom = start.position;
+    this.#told = start.position;
     this.#failures = new Map(start.failures);
     this.#options = options;
     this.#loop = this.#run();
@@ -100,6 +105,7 @@ export class PartitionReader implements Committable {
   moveTo(position: number): void {
     this.position = position;
     this.fetchFrom = position;
+    this.#told = position;
     this.#options.committer.note(this);
   }
 
@@ -168,13 +174,42 @@ export class PartitionReader implements Committable {
         onError: (error, kind, delivery) => this.#failed(error, kind, delivery),
       });
       const next = deliveries[finished];
-      this.#advance(next === undefined ? offsetAfter(deliveries) : Number(next.position));
+      const position = next === undefined ? offsetAfter(deliveries) : Number(next.position);
+      if (await this.#isTold(position)) this.#advance(position);
     } catch (error) {
       const level = error instanceof LeaseLost ? "debug" : "error";
       this.#options.logger[level]({ err: error, topic: this.topic }, "a partition's reader has given up");
       this.abandon();
       this.#options.onEnded(this);
     }
+  }
+
+  /**
+   * Tells a group that keeps its own progress of dead letters that it was not told of with a batch. Until it
+   * knows, what is remembered of them stays with the position. False when there was no time for it.
+   */
+  async #isTold(next: number): Promise<boolean> {
+    const { subscription } = this.#options;
+    const { log, partition, topic } = this;
+    if (subscription.keepProgress === undefined || next <= this.#told) return true;
+    for (let tries = 1; !this.isLost; tries += 1) {
+      try {
+        await subscription.keepProgress(topic, { log, partition, next });
+        this.#told = next;
+        return true;
+      } catch (error) {
+        if (!isTransient(error)) {
+          // At worst the dead letters have their tries once more elsewhere; waiting would mend nothing.
+          const about = { err: error, group: subscription.group, topic, partition };
+          this.#options.logger.error(about, "a group could not keep its progress");
+          return true;
+        }
+        this.#failed(error, "transient");
+        if (this.#stopping.signal.aborted) return false;
+        await pause(backoffMs(waitForGroup, tries), this.#stopping.signal);
+      }
+    }
+    return false;
   }
 
   #advance(position: number): void {
@@ -204,6 +239,7 @@ export class PartitionReader implements Committable {
     await trace({ ...labels, events }, () => subscription.handle(this.topic, events, progress));
     metrics.batchSeconds.observe(labels, (performance.now() - startedAt) / 1_000);
     metrics.handled.inc(labels, events.length);
+    this.#told = progress.next;
   }
 
   #failed(error: unknown, kind: "event" | "transient", delivery?: Delivery): void {
