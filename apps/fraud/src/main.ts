@@ -5,6 +5,7 @@ import { holdToRecordedBus } from "@payflow/service-kit/bus-change/recorded-bus.
 import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { operatorAuthenticator } from "@payflow/service-kit/governing/operator-settings.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
+import { connectRelayDatabase } from "@payflow/service-kit/outbox/relay-database.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase, isTransient } from "@payflow/service-kit/store/database.ts";
@@ -41,7 +42,8 @@ await runService(
       const access = scope.use("tenant access", connectTenantAccess(config, { logger, metrics }));
       const about = { service: "fraud", logger, metrics };
       const bus = scope.use("event bus", await openEventBus(config, about));
-      const relay = startRelay({ sql: database.sql, bus, busName: config.EVENT_BUS, ...about });
+      const { sql } = scope.use("relay database", connectRelayDatabase(config.DATABASE_URL, "fraud"));
+      const relay = startRelay({ sql, bus, busName: config.EVENT_BUS, ...about });
       scope.defer("outbox relay", () => relay.stop());
 
       const deps = createDependencies({

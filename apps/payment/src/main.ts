@@ -7,6 +7,7 @@ import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { createInternalClient } from "@payflow/service-kit/http/internal-client.ts";
 import { startOutboxLimit } from "@payflow/service-kit/outbox/outbox-limit.ts";
 import { startRelay } from "@payflow/service-kit/outbox/relay.ts";
+import { connectRelayDatabase } from "@payflow/service-kit/outbox/relay-database.ts";
 import { databaseCheck } from "@payflow/service-kit/process/health.ts";
 import { runService } from "@payflow/service-kit/process/service.ts";
 import { connectDatabase } from "@payflow/service-kit/store/database.ts";
@@ -23,7 +24,6 @@ import { createInternalServer, createServer } from "./server.ts";
 /** Pieces of each kind of open work that one process takes up at once. */
 const recoveryCapacity = 64;
 const maxBatch = 256;
-const relayConnections = 3;
 const processorConnections = 6;
 /** How long a start waits for fraud to be warm; payments go on without it. */
 const warmUpBackoff = { firstMs: 50, maxMs: 500, attempts: 8 };
@@ -33,11 +33,12 @@ await runService(
     name: "payment",
     settings: paymentSettings,
     start: async ({ config, logger, metrics, scope }) => {
-      const connect = (url: string, name: string, max: number) =>
-        scope.use(`database of ${name}`, connectDatabase(url, { name, max }));
-      const database = connect(config.DATABASE_URL, "payment", config.DATABASE_POOL);
+      const database = scope.use(
+        "database",
+        connectDatabase(config.DATABASE_URL, { name: "payment", max: config.DATABASE_POOL }),
+      );
       await holdToRecordedBus({ sql: database.sql, bus: config.EVENT_BUS, logger, scope });
-      const relayDatabase = connect(config.DATABASE_URL, "payment-relay", relayConnections);
+      const relayDatabase = scope.use("relay database", connectRelayDatabase(config.DATABASE_URL, "payment"));
       const journal = await connectSimulated(config.PROCESSOR_DATABASE_URL, processorConnections);
       scope.use("processor's journal", journal);
       const { INTERNAL_SERVICE_SECRET: internalSecret } = config;

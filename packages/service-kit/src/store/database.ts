@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   readonly name: string;
   /** A statement that runs longer is cancelled by the server. */
   readonly statementTimeoutMs?: number;
+  /** False for tables of which an index alone tells what is wanted, however small they are while planning. */
+  readonly readsWholeTables?: boolean;
 }
 
 /** Connects lazily: with PostgreSQL away the process starts, answers 503 and recovers by itself. */
@@ -32,7 +34,11 @@ export function connectDatabase(url: string, options: DatabaseOptions): Database
     max_lifetime: 60 * 30,
     idle_timeout: 0,
     onnotice: () => {},
-    connection: { application_name: options.name, statement_timeout: options.statementTimeoutMs ?? 10_000 },
+    connection: {
+      application_name: options.name,
+      statement_timeout: options.statementTimeoutMs ?? 10_000,
+      ...(options.readsWholeTables === false ? { enable_seqscan: "off" } : {}),
+    },
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
   });
   return { sql, db: withDrizzle(sql), close: () => sql.end({ timeout: 5 }) };
