@@ -46,6 +46,15 @@ export function settings<P extends TProperties>(
   return Type.Object(properties, { description, default: {}, ...options });
 }
 
+/** What names another object: it is changed as a whole, so that no half of one name meets half of another. */
+export function reference<P extends TProperties>(
+  properties: P,
+  description: string,
+  options: SchemaOptions = {},
+) {
+  return Type.Object(properties, { description, "x-kubernetes-map-type": "atomic", ...options });
+}
+
 /** A list in which each entry stands once. */
 export function setOf<T extends TSchema>(
   items: T,

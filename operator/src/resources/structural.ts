@@ -18,6 +18,7 @@ export interface StructuralSchema {
   readonly items?: StructuralSchema;
   readonly properties?: Readonly<Record<string, StructuralSchema>>;
   readonly required?: readonly string[];
+  readonly "x-kubernetes-map-type"?: string;
   readonly "x-kubernetes-list-type"?: string;
   readonly "x-kubernetes-list-map-keys"?: readonly string[];
   readonly "x-kubernetes-validations"?: readonly CelRule[];
@@ -84,11 +85,13 @@ function fieldsOf(schema: TSchema, path: string) {
   const required = fields
     .filter(([name, field]) => schema.required?.includes(name) && field.default === undefined)
     .map(([name]) => name);
+  const mapType = schema["x-kubernetes-map-type"];
   return {
     properties: Object.fromEntries(
       fields.map(([name, field]) => [name, structural(field, `${path}.${name}`)]),
     ),
     ...(required.length === 0 ? {} : { required }),
+    ...(mapType === undefined ? {} : { "x-kubernetes-map-type": mapType }),
   };
 }
 

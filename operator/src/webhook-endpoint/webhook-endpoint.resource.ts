@@ -10,6 +10,7 @@ import {
   moment,
   namespaceName,
   objectName,
+  reference,
   setOf,
   settings,
   validated,
@@ -21,7 +22,7 @@ import {
   progressConditions,
 } from "../resources/status.ts";
 
-const TenantRef = Type.Object(
+const TenantRef = reference(
   {
     name: objectName("The Tenant's name."),
     namespace: Type.Optional(
@@ -31,7 +32,8 @@ const TenantRef = Type.Object(
       ),
     ),
   },
-  { description: "The Tenant whose events are sent. Cannot be changed.", ...immutable("tenantRef") },
+  "The Tenant whose events are sent. Cannot be changed.",
+  immutable("tenantRef"),
 );
 
 const Signing = settings(
