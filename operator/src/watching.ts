@@ -35,18 +35,22 @@ interface WatchingOptions {
   readonly enqueue: Enqueue;
 }
 
+/** However long the API server was away, its return is noticed soon. */
+const backoff = { firstMs: 500, maxMs: 10_000 };
+
 /** Watches all kinds in all namespaces asked for, from now on until stopped. */
 export function startWatching(options: WatchingOptions): Watching {
   const reflectors: Reflector[] = [];
 
   function watch<T extends KubernetesObject>(
     kind: ResourceKind,
-    onChange: (change: Change<T>, isNews: boolean) => void,
+    onNews: (change: Change<T>) => void,
+    onChange: (change: Change<T>) => void = () => {},
     how: { readonly labelSelector?: string; readonly indexes?: Record<string, (object: T) => string[]> } = {},
   ): Watched<T> {
     const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
     const caches = places.map(() => new ObjectCache<T>({ trim: trimmed, indexes: how.indexes ?? {} }));
-    const watched = new Watched(caches);
+    const watched = new Watched(caches, onNews);
     for (const [index, namespace] of places.entries()) {
       const { client, logger } = options;
       const selected = how.labelSelector === undefined ? {} : { labelSelector: how.labelSelector };
@@ -55,23 +59,30 @@ export function startWatching(options: WatchingOptions): Watching {
           ...{ client, kind, logger, ...selected, ...(namespace === undefined ? {} : { namespace }) },
           // One cache was made for each place.
           cache: caches[index] as ObjectCache<T>,
-          onChange: (change) => onChange(change, watched.isNews(change)),
+          backoff,
+          onChange(change) {
+            watched.noteChange(change);
+            onChange(change);
+          },
         }),
       );
     }
     return watched;
   }
 
-  const relations = createRelations(options.enqueue, () => watched);
+  const { enqueue } = options;
+  const onChange = createRelations(enqueue, () => watched);
   const watched: WatchedResources = {
-    tenants: watch<Tenant>(tenantKind, relations.tenant, {
+    tenants: watch<Tenant>(tenantKind, ({ key }) => enqueue.tenants(key), onChange.tenant, {
       indexes: { policy: (tenant) => policyKeysOf(tenant) },
     }),
-    endpoints: watch<WebhookEndpoint>(webhookEndpointKind, relations.endpoint, {
+    endpoints: watch<WebhookEndpoint>(webhookEndpointKind, ({ key }) => enqueue.endpoints(key), undefined, {
       indexes: { tenant: (endpoint) => [tenantKeyOf(endpoint)] },
     }),
-    policies: watch<FraudPolicy>(fraudPolicyKind, relations.policy),
-    secrets: watch<Secret>(secretKind, relations.secret, { labelSelector: managedBy }),
+    policies: watch<FraudPolicy>(fraudPolicyKind, ({ key }) => enqueue.policies(key), onChange.policy),
+    secrets: watch<Secret>(secretKind, (change) => enqueueOwners(enqueue, change), undefined, {
+      labelSelector: managedBy,
+    }),
   };
   let isSynced = false;
   const synced = Promise.all(reflectors.map((one) => one.synced)).then(() => {
@@ -87,39 +98,35 @@ export function startWatching(options: WatchingOptions): Watching {
   };
 }
 
-/** Whose passes depend on what has changed. */
+/** Whose passes depend on what has changed of another kind, whoever has changed it. */
 function createRelations(enqueue: Enqueue, watched: () => WatchedResources) {
   return {
-    tenant(change: Change<Tenant>, isNews: boolean) {
-      if (isNews) enqueue.tenants(change.key);
+    tenant(change: Change<Tenant>) {
       const before = change.previous;
       const now = change.type === "set" ? change.object : undefined;
       if (!concernsOthers(before, now)) return;
-      for (const one of watched().endpoints.find("tenant", change.key))
+      for (const one of watched().endpoints.find("tenant", change.key)) {
         enqueue.endpoints(keyOf(one.metadata));
+      }
       const policies = [before, now].flatMap((tenant) => (tenant === undefined ? [] : policyKeysOf(tenant)));
       for (const key of new Set(policies)) enqueue.policies(key);
     },
-    endpoint(change: Change<WebhookEndpoint>, isNews: boolean) {
-      if (isNews) enqueue.endpoints(change.key);
-    },
-    policy(change: Change<FraudPolicy>, isNews: boolean) {
-      if (isNews) enqueue.policies(change.key);
+    policy(change: Change<FraudPolicy>) {
       const isThere = change.type === "set";
       if (isThere && change.previous !== undefined) return;
       for (const one of watched().tenants.find("policy", change.key)) enqueue.tenants(keyOf(one.metadata));
     },
-    secret(change: Change<Secret>, isNews: boolean) {
-      if (!isNews) return;
-      // What was taken off by hand is still known from before.
-      const objects = [change.previous, change.type === "set" ? change.object : undefined];
-      const owners = objects.flatMap((secret) => (secret === undefined ? [] : (ownerOf(secret) ?? [])));
-      for (const { kind, key } of owners) {
-        if (kind === tenantKind.kind) enqueue.tenants(key);
-        if (kind === webhookEndpointKind.kind) enqueue.endpoints(key);
-      }
-    },
   };
+}
+
+function enqueueOwners(enqueue: Enqueue, change: Change<Secret>): void {
+  // What was taken off by hand is still known from before.
+  const objects = [change.previous, change.type === "set" ? change.object : undefined];
+  const owners = objects.flatMap((secret) => (secret === undefined ? [] : (ownerOf(secret) ?? [])));
+  for (const { kind, key } of owners) {
+    if (kind === tenantKind.kind) enqueue.tenants(key);
+    if (kind === webhookEndpointKind.kind) enqueue.endpoints(key);
+  }
 }
 
 /** Whether endpoints and policies of a tenant may have to be looked at: it came, went, or is ready or not. */

@@ -8,6 +8,7 @@ import { writeStatus } from "../governing/status.ts";
 import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
 import type { Progress } from "../kubernetes/objects/conditions.ts";
 import { addFinalizer, removeFinalizer } from "../kubernetes/objects/finalizers.ts";
+import { keyOf } from "../kubernetes/objects/object.ts";
 import type { Tenant } from "../tenant/tenant.resource.ts";
 import { type FraudPolicy, type FraudPolicyStatus, fraudPolicyKind } from "./fraud-policy.resource.ts";
 import { driftedFields, hasToBePut, type PolicyPlan, planFor } from "./fraud-policy.ts";
@@ -60,8 +61,9 @@ export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyP
       return "nothing";
     }
     const { leading, watched, apps } = this.#deps;
-    const policy = await addFinalizer(leading.client, fraudPolicyKind, observed.policy, finalizer);
-    watched.policies.wrote(policy);
+    const policy = await watched.policies.writing(keyOf(observed.policy.metadata), () =>
+      addFinalizer(leading.client, fraudPolicyKind, observed.policy, finalizer),
+    );
     const path = pathOf(policy);
     const found = await apps.fraud.read(path, InternalPolicy, pass);
     const put = await this.#put(policy, found, pass);

@@ -5,7 +5,7 @@ import {
   progressFindings,
   withFindings,
 } from "../kubernetes/objects/conditions.ts";
-import type { ResourceKind } from "../kubernetes/objects/object.ts";
+import { keyOf, type ResourceKind } from "../kubernetes/objects/object.ts";
 import { isApplied } from "../kubernetes/objects/server-side-apply.ts";
 import type { CustomObject } from "../resources/api-group.ts";
 import { forceSyncOf } from "./annotations.ts";
@@ -37,7 +37,10 @@ export interface StatusWriter {
   readonly now: () => Date;
 }
 
-/** Writes down what a pass has found; nothing is sent where the status says so already. */
+/**
+ * Writes down what a pass has found; nothing is sent where the status says so already. Throws a conflict where
+ * the object has changed since it was last seen.
+ */
 export async function writeStatus<T extends AnyResource>(
   { leading, now }: StatusWriter,
   kind: ResourceKind,
@@ -46,8 +49,11 @@ export async function writeStatus<T extends AnyResource>(
   report: StatusReport<NonNullable<T["status"]>>,
 ): Promise<void> {
   const { namespace, name, generation, uid } = object.metadata;
+  const live = watched.get(keyOf(object.metadata));
+  // It went while it was looked at.
+  if (live?.metadata.uid !== uid) return;
   const { progress, findings = [], fields, isComplete } = report;
-  const known = object.status?.conditions ?? [];
+  const known = live.status?.conditions ?? [];
   const found = [...progressFindings(progress), ...findings];
   const forced = isComplete ? forceSyncOf(object) : object.status?.lastHandledForceSync;
   const status = {
@@ -57,8 +63,8 @@ export async function writeStatus<T extends AnyResource>(
     conditions: withFindings(known, found, generation, now()),
   };
   const desired = { metadata: { namespace, name }, status };
-  if (isApplied(desired, object, fieldManager, "status")) return;
-  // The uid keeps the status from an object of the same name that was made since.
-  const metadata = { namespace, name, uid };
-  watched.wrote(await leading.applier.applyStatus<T>(kind, { metadata, status }));
+  if (isApplied(desired, live, fieldManager, "status")) return;
+  // A leader that was frozen right here, and leads no longer, knows no version that is still the present one.
+  const metadata = { namespace, name, uid, resourceVersion: live.metadata.resourceVersion };
+  await watched.writing(keyOf(metadata), () => leading.applier.applyStatus<T>(kind, { metadata, status }));
 }

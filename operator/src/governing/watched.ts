@@ -15,10 +15,17 @@ const believedMs = 60_000;
 export class Watched<T extends KubernetesObject> {
   readonly #caches: readonly ObjectCache<T>[];
   readonly #written = new Map<string, { readonly object: T; readonly at: number }>();
+  readonly #onNews: (change: Change<T>) => void;
+  /** What the watches have told of objects that a write of ours is under way to. */
+  readonly #held = new Map<string, Change<T>[]>();
 
-  /** One cache a namespace that is watched, or one of all namespaces. */
-  constructor(caches: readonly ObjectCache<T>[]) {
+  /**
+   * One cache a namespace that is watched, or one of all namespaces. `onNews` is told of what somebody else
+   * has changed.
+   */
+  constructor(caches: readonly ObjectCache<T>[], onNews: (change: Change<T>) => void) {
     this.#caches = caches;
+    this.#onNews = onNews;
   }
 
   get(key: string): T | undefined {
@@ -38,27 +45,39 @@ export class Watched<T extends KubernetesObject> {
     return this.#caches.flatMap((cache) => cache.find(index, value)).map((object) => this.#newest(object));
   }
 
-  /** Takes over what a write of ours was answered with, until the watch tells as much. */
-  wrote(object: T): void {
-    const key = keyOf(object.metadata);
-    if (isNewer(object, this.get(key))) this.#written.set(key, { object, at: performance.now() });
-  }
-
-  /** A write of ours has taken the object away. */
-  forget(key: string): void {
-    this.#written.delete(key);
-  }
-
-  /** To be told of each change of the caches; whether it is news, and not just what we wrote ourselves. */
-  isNews(change: Change<T>): boolean {
-    const written = this.#own(change.key);
-    if (change.type === "deleted") {
-      this.#written.delete(change.key);
-      return true;
+  /**
+   * Does a write of ours to the object of this key, and takes over what it is answered with until the watch
+   * tells as much. The watch may tell before the answer: only then is it known to have been our doing.
+   */
+  async writing<Written extends T>(key: string, write: () => Promise<Written>): Promise<Written> {
+    const held: Change<T>[] = [];
+    this.#held.set(key, held);
+    try {
+      const object = await write();
+      const isGone = held.at(-1)?.type === "deleted";
+      if (!isGone && isNewer(object, this.get(key)))
+        this.#written.set(key, { object, at: performance.now() });
+      for (const change of held.splice(0)) {
+        if (change.type === "deleted" || isNewer(change.object, object)) this.#onNews(change);
+      }
+      return object;
+    } finally {
+      this.#held.delete(key);
+      for (const change of held) this.#onNews(change);
     }
-    if (written === undefined) return true;
-    if (!isNewer(written, change.object)) this.#written.delete(change.key);
-    return versionOf(written) !== versionOf(change.object);
+  }
+
+  /** To be told of each change of the caches, after they have it. */
+  noteChange(change: Change<T>): void {
+    const written = this.#own(change.key);
+    // All our writes name the version that they follow: what is older than one was known to it.
+    const isOwn = change.type === "set" && written !== undefined && !isNewer(change.object, written);
+    if (change.type === "deleted" || (written !== undefined && !isNewer(written, change.object))) {
+      this.#written.delete(change.key);
+    }
+    const held = this.#held.get(change.key);
+    if (held !== undefined) held.push(change);
+    else if (!isOwn) this.#onNews(change);
   }
 
   #cached(key: string): T | undefined {

@@ -54,6 +54,11 @@ export async function readSecret(
   return ownedSecret(owner, name, await leading.client.get<Secret>(secretKind, { namespace, name }));
 }
 
+/** The place for a Secret that there is none of yet, as far as anybody knows; making it tells. */
+export function noSecret(owner: SecretOwner, name: string): OwnedSecret {
+  return { owner, name, object: undefined, values: {}, annotations: {} };
+}
+
 /** Whether the Secret says all that it has to say of itself. */
 export function isMarked({ object, owner }: OwnedSecret): boolean {
   const { labels = {}, annotations = {} } = object?.metadata ?? {};
@@ -70,22 +75,11 @@ export async function writeSecret(
   known: OwnedSecret,
   change: SecretChange,
 ): Promise<OwnedSecret> {
-  const { owner, name } = known;
-  const written =
-    known.object === undefined
-      ? await create(leading, known, change)
-      : await leading.client.patch<Secret>(secretKind, known.object.metadata, {
-          ...mergePatch,
-          body: {
-            metadata: {
-              ...identityOf(known.object),
-              labels: labelsOf(owner),
-              annotations: { ...change.annotations, ...markOf(owner) },
-            },
-            data: encoded(change.values ?? {}),
-          },
-        });
-  watched.secrets.wrote(written);
+  const { owner, name, object } = known;
+  const key = keyOf({ namespace: owner.metadata.namespace, name });
+  const written = await watched.secrets.writing(key, () =>
+    object === undefined ? create(leading, known, change) : patch(leading, owner, object, change),
+  );
   return ownedSecret(owner, name, written);
 }
 
@@ -123,12 +117,31 @@ const mergePatch = {
 } as const;
 
 async function patchIfThere(leading: Leading, object: Secret, metadata: object): Promise<void> {
-  const body = { metadata: { ...identityOf(object), ...metadata } };
+  const body = { metadata: { ...identityOf(object.metadata), ...metadata } };
   try {
     await leading.client.patch<Secret>(secretKind, object.metadata, { ...mergePatch, body });
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
   }
+}
+
+function patch(
+  leading: Leading,
+  owner: SecretOwner,
+  { metadata }: Secret,
+  change: SecretChange,
+): Promise<Secret> {
+  return leading.client.patch<Secret>(secretKind, metadata, {
+    ...mergePatch,
+    body: {
+      metadata: {
+        ...identityOf(metadata),
+        labels: labelsOf(owner),
+        annotations: { ...change.annotations, ...markOf(owner) },
+      },
+      data: encoded(change.values ?? {}),
+    },
+  });
 }
 
 async function create(leading: Leading, { name, owner }: OwnedSecret, change: SecretChange): Promise<Secret> {
@@ -177,7 +190,7 @@ function withoutValues(values: Readonly<Record<string, string>>): Record<string,
   return Object.fromEntries(Object.keys(values).map((name) => [name, null]));
 }
 
-function identityOf({ metadata: { uid, resourceVersion } }: Secret) {
+function identityOf({ uid, resourceVersion }: ObjectMeta) {
   return { uid, resourceVersion };
 }
 

@@ -8,6 +8,7 @@ import { makeApiKey } from "@payflow/service-kit/auth/api-key.ts";
 import { Type } from "@sinclair/typebox";
 import type { Reconciling } from "../governing/reconciling.ts";
 import { Refused } from "../governing/refusals.ts";
+import { isConflict } from "../kubernetes/client/api-error.ts";
 import type { Pass } from "../kubernetes/controller/reconciler.ts";
 import { type Tenant, tenantKind, tenantSecretName } from "../tenant/tenant.resource.ts";
 import {
@@ -24,6 +25,7 @@ import { type KeyReason, type KeyStep, nextKeyStep } from "./next-key-step.ts";
 import {
   cachedSecret,
   isMarked,
+  noSecret,
   type OwnedSecret,
   readSecret,
   type SecretChange,
@@ -62,14 +64,21 @@ export async function settleKeys(deps: KeyReconciling, work: KeyWork, pass: Pass
   const cached = cachedSecret(deps, owner, name);
   if (cached !== undefined && isMarked(cached) && settling.isSettled(cached)) return settling.result(cached);
   // The keys were read before the Secret: one that is registered and not in it has been taken out of it.
-  let secret = await readSecret(deps, owner, name);
+  // For a new tenant it is made without a look: that is refused where there is one, and nothing comes before.
+  const isNew = cached === undefined && tenant.status === undefined;
+  let secret = isNew ? noSecret(owner, name) : await readSecret(deps, owner, name);
   const isIdKnown = () => secret.values[tenantIdEntry] === found.tenant_id;
   for (let round = 0; round < maxRounds; round += 1) {
     const steps = settling.steps(secret);
     const changes = steps.flatMap(([slot, step]) => settling.changeBy(slot, step) ?? []);
     if (changes.length > 0 || !isMarked(secret) || !isIdKnown()) {
       const values = { [tenantIdEntry]: found.tenant_id };
-      secret = await writeSecret(deps, secret, merged([{ values }, ...changes]));
+      const written = await writeSecret(deps, secret, merged([{ values }, ...changes])).catch((error) => {
+        if (isNew && round === 0 && isConflict(error)) return undefined;
+        throw error;
+      });
+      secret = written ?? (await readSecret(deps, owner, name));
+      if (written === undefined) continue;
       for (const [slot, step] of steps) settling.noteWritten(slot, step, secret);
     } else if (steps.length === 0) {
       return settling.result(secret);

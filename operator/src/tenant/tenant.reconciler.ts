@@ -7,6 +7,7 @@ import { writeStatus } from "../governing/status.ts";
 import { type SettledKeys, settleKeys } from "../keys/settle-keys.ts";
 import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
 import { addFinalizer, isBeingDeleted } from "../kubernetes/objects/finalizers.ts";
+import { keyOf } from "../kubernetes/objects/object.ts";
 import { endTenant, tenantFinalizer } from "./end-tenant.ts";
 import { type Tenant, tenantKind } from "./tenant.resource.ts";
 import { driftOf, tenantBody, wantedKeys } from "./tenant-body.ts";
@@ -101,8 +102,9 @@ async function keep(
 ): Promise<SettledKeys> {
   const { leading, watched, apps, drift, crash } = deps;
   await requireNewestGeneration(leading, tenantKind, observed, found?.generation);
-  const tenant = await addFinalizer(leading.client, tenantKind, observed, tenantFinalizer);
-  if (tenant !== observed) watched.tenants.wrote(tenant);
+  const tenant = await watched.tenants.writing(keyOf(observed.metadata), () =>
+    addFinalizer(leading.client, tenantKind, observed, tenantFinalizer),
+  );
   crash("tenant.finalized");
   let present = found;
   if (plan.isToPut || present === undefined) {

@@ -10,6 +10,7 @@ import { writeStatus } from "../governing/status.ts";
 import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
 import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
 import { addFinalizer, removeFinalizer } from "../kubernetes/objects/finalizers.ts";
+import { keyOf } from "../kubernetes/objects/object.ts";
 import type { Tenant } from "../tenant/tenant.resource.ts";
 import { deliveryFindings, deliveryStatus, endpointProgress } from "./delivery/delivery.ts";
 import { DeliveryReports } from "./delivery/delivery-reports.ts";
@@ -128,8 +129,9 @@ export class WebhookEndpointReconciler
 
   async #converge(read: WebhookEndpoint, tenantId: string, pass: Pass): Promise<EndpointOutcome> {
     const { leading, watched, apps, drift, now } = this.#deps;
-    const endpoint = await addFinalizer(leading.client, webhookEndpointKind, read, finalizer);
-    watched.endpoints.wrote(endpoint);
+    const endpoint = await watched.endpoints.writing(keyOf(read.metadata), () =>
+      addFinalizer(leading.client, webhookEndpointKind, read, finalizer),
+    );
     const signing = await ensureSigning(this.#deps, endpoint);
     const body = endpointBody(endpoint.spec, tenantId, signing.current);
     let found = await this.#find(endpoint, pass);

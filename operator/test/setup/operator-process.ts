@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
 import { spawnChild } from "@payflow/one-machine/processes/child.ts";
@@ -68,7 +69,7 @@ export class OperatorProcess {
         if (!operator.isRunning()) throw new Error(`it has ended:\n${await operator.log()}`);
         return operator.isReady();
       },
-      { timeoutMs: 30_000, everyMs: 50 },
+      { timeoutMs: 150_000, everyMs: 50 },
     );
     return operator;
   }
@@ -78,16 +79,28 @@ export class OperatorProcess {
   }
 
   async isReady(): Promise<boolean> {
-    return (await fetch(`${this.#url}/readyz`).catch(() => undefined))?.ok ?? false;
+    return (await this.#ask("/readyz"))?.ok ?? false;
   }
 
-  /** Whether it says of itself that it leads. */
+  /** Whether it stands still, by whoever's signal. */
+  isFrozen(): boolean {
+    const line = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8");
+    // The state follows the command's name, which may hold brackets (proc(5)).
+    return line.slice(line.lastIndexOf(")") + 2).startsWith("T");
+  }
+
+  /** Whether it says of itself that it leads; one that stands still says nothing. */
   async isLeading(): Promise<boolean> {
     return /^leader_election_master_status\{[^}]*\} 1$/m.test(await this.metrics());
   }
 
   async metrics(): Promise<string> {
-    return (await fetch(`${this.#url}/metrics`)).text();
+    return (await (await this.#ask("/metrics"))?.text()) ?? "";
+  }
+
+  /** Undefined where it does not answer. */
+  #ask(path: string): Promise<Response | undefined> {
+    return fetch(this.#url + path, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
   }
 
   log(): Promise<string> {

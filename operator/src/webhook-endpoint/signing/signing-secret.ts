@@ -4,6 +4,7 @@ import {
   abandonSecret,
   cachedSecret,
   isMarked,
+  noSecret,
   type OwnedSecret,
   readSecret,
   type SecretOwner,
@@ -74,9 +75,8 @@ async function makeFirst(deps: Deps, endpoint: WebhookEndpoint): Promise<Signing
   const isNew = endpoint.status?.signing === undefined;
   if (!isNew || cachedSecret(deps, owner, name) !== undefined) return undefined;
   const made = issued("Missing", endpoint.spec.signing.rotation, rotateNowOf(endpoint), deps.now());
-  const nothing: OwnedSecret = { owner, name, object: undefined, values: {}, annotations: {} };
   try {
-    await writeSecret(deps, nothing, writtenSigning(made));
+    await writeSecret(deps, noSecret(owner, name), writtenSigning(made));
   } catch (error) {
     if (isConflict(error)) return undefined;
     throw error;
