@@ -271,7 +271,12 @@ describe("a deleted resource's endpoint", () => {
     expect(receiver.received.length).toBe(seen);
   });
 
-  test("that was never made is not found", async () => {
-    expect((await newResource().delete("drain")).status).toBe(404);
+  test("that was never made is not found, and a late put of an older leader does not make it", async () => {
+    const resource = newResource();
+    expect((await resource.delete("drain", resource.governor(2, 5))).status).toBe(404);
+    expect((await resource.delete("drain", resource.governor(2, 5))).status).toBe(404);
+    expect((await resource.put({}, resource.governor(1, 4))).body.code).toBe("stale_leader");
+    expect((await resource.put({}, resource.governor(1, 5))).body.code).toBe("stale_generation");
+    expect((await resource.put({}, resource.governor(2, 5))).body.code).toBe("invalid_state");
   });
 });

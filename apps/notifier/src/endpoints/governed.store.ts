@@ -57,6 +57,8 @@ export interface HeldEndpoint {
   note(): Promise<void>;
 }
 
+const retrying = { firstMs: 5, maxMs: 100, attempts: 6 };
+
 /** Endpoints that the operator governs, in PostgreSQL. */
 export function createGovernedEndpointsStore({ db }: Database) {
   return {
@@ -73,7 +75,18 @@ export function createGovernedEndpointsStore({ db }: Database) {
           await lockOwner(tx, owner);
           return run(await heldEndpoint(tx, governor, endpointId, owner, claim));
         });
-      return retry(attempt, isRetriableTransaction, { firstMs: 5, maxMs: 100, attempts: 6 });
+      return retry(attempt, isRetriableTransaction, retrying);
+    },
+
+    /** Notes that no endpoint of this id may be made any more; false where one has been made. */
+    forbid: (governor: Governor, endpointId: string): Promise<boolean> => {
+      const attempt = () =>
+        db.transaction(async (tx) => {
+          const claim = await holdGoverned(tx, governor, endpointId);
+          if (claim.before === null) await releaseGoverned(tx, endpointId);
+          return claim.before === null || claim.isReleased;
+        });
+      return retry(attempt, isRetriableTransaction, retrying);
     },
 
     /** The endpoint of a resource; null for any other. */

@@ -64,7 +64,12 @@ export async function deleteGovernedEndpoint(
 ): Promise<InternalEndpoint> {
   requireOwnId(governor, endpointId);
   const known = await deps.governed.view(endpointId);
-  if (known === null) throw new DomainError("not_found");
+  if (known === null) {
+    // Noted all the same, so that a put that is still on its way makes nobody's endpoint.
+    if (await deps.governed.forbid(governor, endpointId)) throw new DomainError("not_found");
+    // It was made in this moment.
+    return deleteGovernedEndpoint(deps, governor, endpointId, policy);
+  }
   await deps.governed.hold(governor, endpointId, known.row, async (held) => {
     if (held.current === null) return;
     if (policy === "immediate") await held.remove();
