@@ -16,7 +16,7 @@ export async function installDefinitions(cluster: TestCluster): Promise<void> {
       );
       return found.every(({ status }) => status === 200);
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 150_000 },
   );
 }
 
