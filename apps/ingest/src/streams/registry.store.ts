@@ -1,3 +1,4 @@
+import { oneAtATime } from "@payflow/service-kit/concurrency/one-at-a-time.ts";
 import { fieldFunction } from "@payflow/service-kit/store/redis-lua.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
@@ -53,6 +54,9 @@ export function createRegistryStore(redis: StreamsRedis, keys: StreamKeys, parti
       const text = (await redis.hget(keys.groups(), group)) ?? "";
       return { text, place: text === "" ? null : readPlace(text) };
     },
+
+    /** Makes a change of several steps while nobody else makes one. */
+    alone: <T>(run: () => Promise<T>): Promise<T> => oneAtATime(redis, keys.change("groups"), run),
 
     /** Stores a place where the one found has stayed as it was; false when it has not. */
     async change(group: string, found: string, place: GroupPlace): Promise<boolean> {

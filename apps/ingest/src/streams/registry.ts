@@ -10,7 +10,7 @@ export interface RegisteredGroup extends GroupPlace {
 
 /**
  * The groups that entries wait for. Groups of Redis that are not in it hold nothing back. Methods throw
- * `unavailable` while Redis is away.
+ * `unavailable` while Redis is away, and changes `invalid_state` while others keep them from their turn.
  */
 export interface GroupRegistry {
   /**
@@ -51,9 +51,12 @@ function createRegistry(store: RegistryStore): GroupRegistry {
     throw new Error(`the place of ${group} changed too often to be changed`);
   }
 
+  /** Redis's groups are made and destroyed beside their place: two changes at once would mix. */
+  const alone = <T>(run: () => Promise<T>) => orStreamsUnavailable(() => store.alone(run));
+
   return {
     register: (group, kind, start) =>
-      orStreamsUnavailable(async () => {
+      alone(async () => {
         if (!/^[a-zA-Z0-9._-]{1,100}$/.test(group)) throw new Error(`${group} cannot be a group's name`);
         const { place } = await store.place(group);
         const isNew = place === null || place.state === "removed";
@@ -69,7 +72,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
         });
       }),
     drain: (group) =>
-      orStreamsUnavailable(async () => {
+      alone(async () => {
         const until = await store.ends();
         await change(group, (place) => {
           if (place === null || place.state === "removed") throw new DomainError("not_found");
@@ -77,7 +80,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
         });
       }),
     deregister: (group) =>
-      orStreamsUnavailable(async () => {
+      alone(async () => {
         await change(group, (place) => {
           if (place === null || place.state === "removed") throw new DomainError("not_found");
           return removed(place);
@@ -85,7 +88,7 @@ function createRegistry(store: RegistryStore): GroupRegistry {
         await store.destroy(group);
       }),
     release: ({ group, until }) =>
-      orStreamsUnavailable(async () => {
+      alone(async () => {
         const isDone = await change(group, (place) => {
           const isSame = place?.state === "draining" && Bun.deepEquals(place.until, until);
           return isSame ? removed(place) : null;

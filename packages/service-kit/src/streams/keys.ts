@@ -27,10 +27,7 @@ export function streamKeys(prefix: string) {
     lease: (partition: number, group: string) => of(partition, `lease:${group}`),
     /** Hash: entry id -> what is known of its failures in a group. */
     failures: (partition: number, group: string) => of(partition, `failures:${group}`),
-    /**
-     * Hash: entry id -> nothing, for entries acknowledged ahead of a group's position; `step` -> the last
-     * step.
-     */
+    /** Hash: entry id -> nothing, for entries done ahead of a group's position; `step` -> the last step. */
     ahead: (partition: number, group: string) => of(partition, `ahead:${group}`),
     /** Stream: entries that a group could not handle. */
     dead: (partition: number) => of(partition, "dead"),
@@ -41,8 +38,7 @@ export function streamKeys(prefix: string) {
     /** Hash: `tenant/mode` -> what arrived in one minute since 1970. */
     insightsMinute: (partition: number, minute: number) => of(partition, `insights:${minute}`),
     /** Stream: a tenant's entries that wait for the tenant's own target in a group. */
-    parked: (partition: number, group: string, tenantId: string) =>
-      of(partition, `parked:${group}:${tenantId}`),
+    parked: (partition: number, group: string, tenant: string) => of(partition, `parked:${group}:${tenant}`),
     /** Hash: `tenant/events` and `tenant/bytes` -> how much of a tenant's is parked in a group. */
     parkedSizes: (partition: number, group: string) => of(partition, `parked-sizes:${group}`),
     /** Hash: place of an exporter's files -> the rows of the file being written there, as JSON. */
@@ -51,6 +47,8 @@ export function streamKeys(prefix: string) {
     plan: () => shared("plan"),
     /** Hash: group -> its place in the registry, as JSON. */
     groups: () => shared("groups"),
+    /** Text: who changes the registry's groups, or the exporters, while that lasts. */
+    change: (of: "groups" | "exporters") => shared(`${of}-change`),
     /** Sorted set: the replicas that read for a group, by the end of their membership. */
     members: (group: string) => shared(`members:${group}`),
     /** Text: the process that trims for all, while it lasts. */

@@ -3,14 +3,13 @@ import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
-import { type Exporter, groupOf } from "../exporter.ts";
+import { groupOf } from "../exporter.ts";
 import type { ExportersRoutes } from "./exporters.routes.ts";
 import { createExportersStore, type Trouble } from "./exporters.store.ts";
 import { applyExportersFile, readExportersFile } from "./exporters-file.ts";
 import { fullParkings } from "./full-parkings.ts";
 import { createParkedStore, type ParkedOfTenant } from "./parked.store.ts";
-import { registerExporter } from "./put-exporter.ts";
-import { forgetOrphan } from "./remove-exporter.ts";
+import { forgetOrphan, settleExporter } from "./remove-exporter.ts";
 import { createSeal } from "./seal.ts";
 
 export interface CatalogOptions {
@@ -59,14 +58,8 @@ export function openCatalog(options: CatalogOptions) {
 
     list: () => exporters.list(),
 
-    /** Has events wait for it, where they do not yet. */
-    register: (exporter: Exporter) => registerExporter(routes, exporter),
-
-    /** Takes away what a drained exporter has kept, and its settings. */
-    async forgetDrained(exporter: Exporter): Promise<void> {
-      await parked.destroy(groupOf(exporter.name));
-      await exporters.removeDrained(exporter);
-    },
+    /** Has events wait for an exporter, or drains it, as it is set up; takes away one that has drained. */
+    settle: (name: string) => settleExporter(routes, name),
 
     /** Takes away what an exporter that is not set up has left. */
     forgetOrphan: (name: string) => forgetOrphan(routes, name),

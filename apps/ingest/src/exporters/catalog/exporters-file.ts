@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { DomainError } from "@payflow/contracts/errors.ts";
 import { ConfigError } from "@payflow/service-kit/process/config.ts";
 import type { GroupRegistry } from "../../streams/registry.ts";
-import { type Exporter, groupOf } from "../exporter.ts";
+import type { Exporter } from "../exporter.ts";
 import type { ExportersStore } from "./exporters.store.ts";
 import { exporterProblems, type PutExporter, putExporter } from "./put-exporter.ts";
+import { drainExporter } from "./remove-exporter.ts";
 
 /** The exporters of a file, by their names; checked, but secrets may still be those given before. */
 export type FileExporters = ReadonlyMap<string, unknown>;
@@ -71,12 +72,17 @@ export async function applyExportersFile(deps: ApplyFile, file: FileExporters): 
       refused.push({ name, error });
     }
   }
-  for (const exporter of known.values()) {
-    if (exporter.source !== "file" || file.has(exporter.name) || exporter.state === "draining") continue;
-    await deps.exporters.put({ ...exporter, state: "draining", updatedAt: new Date().toISOString() });
-    await deps.registry.drain(groupOf(exporter.name));
-  }
+  for (const name of known.keys()) if (!file.has(name)) await drainOfFile(deps, name);
   return refused;
+}
+
+function drainOfFile(deps: ApplyFile, name: string): Promise<void> {
+  return deps.exporters.change(async (change) => {
+    const exporter = await deps.exporters.get(name);
+    if (exporter?.source === "file" && exporter.state === "running") {
+      await drainExporter(deps, change, exporter);
+    }
+  });
 }
 
 async function applyOne(
@@ -88,9 +94,5 @@ async function applyOne(
   const { settings: wanted } = exporterProblems(deps, name, settings, before ?? null);
   const isSame = before?.source === "file" && before.state === "running";
   if (isSame && Bun.deepEquals(before.settings, wanted)) return;
-  if (before?.source === "file" && before.state === "draining") {
-    // It has come back into the file before it was gone.
-    await deps.exporters.put({ ...before, state: "running" });
-  }
   await putExporter(deps, name, settings, "file");
 }

@@ -1,3 +1,4 @@
+import { isUnderWay, oneAtATime } from "@payflow/service-kit/concurrency/one-at-a-time.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { StreamKeys } from "@payflow/service-kit/streams/keys.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
@@ -10,10 +11,21 @@ export interface Trouble {
   readonly since: string;
 }
 
-/** Keys: exporters. Arguments: name, the text found. Removes it while it is still that text. */
-const removeScript = `
-  if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-  return redis.call('HDEL', KEYS[1], ARGV[1])`;
+/**
+ * Keys: exporters, the change under way. Arguments: who makes it, name, the new text or nothing. Refuses what
+ * a process sends after its turn.
+ */
+const writeScript = `
+  if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+  if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[2])
+  else redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) end
+  return 1`;
+
+/** The writes of one change; each throws `invalid_state` once the change has had its time. */
+export interface ExportersChange {
+  put(exporter: Exporter): Promise<void>;
+  remove(name: string): Promise<void>;
+}
 
 export type ExportersStore = ReturnType<typeof createExportersStore>;
 
@@ -50,6 +62,23 @@ export function createExportersStore({ redis, keys, seal, logger }: ExportersSto
     return { ...stored, settings };
   }
 
+  function writesOf(holder: string): ExportersChange {
+    const write = async (name: string, text: string) => {
+      const written = await redis.eval(
+        writeScript,
+        ...([2, keys.exporters(), keys.change("exporters"), holder, name, text] as const),
+      );
+      if (written !== 1) throw isUnderWay();
+    };
+    return {
+      put: (exporter) => write(exporter.name, toText(exporter)),
+      async remove(name) {
+        await write(name, "");
+        await redis.unlink(keys.exporterTroubles(name));
+      },
+    };
+  }
+
   return {
     async get(name: string): Promise<Exporter | null> {
       const text = await redis.hget(keys.exporters(), name);
@@ -62,22 +91,12 @@ export function createExportersStore({ redis, keys, seal, logger }: ExportersSto
       return all.toSorted(([left], [right]) => (left < right ? -1 : 1)).map(([, text]) => fromText(text));
     },
 
-    async put(exporter: Exporter): Promise<void> {
-      await redis.hset(keys.exporters(), exporter.name, toText(exporter));
-    },
-
-    /** Takes away a draining exporter, and not one that was set up anew under its name meanwhile. */
-    async removeDrained(exporter: Exporter): Promise<void> {
-      const found = await redis.hget(keys.exporters(), exporter.name);
-      if (found === null || fromText(found).state !== "draining") return;
-      const removed = await redis.eval(removeScript, 1, keys.exporters(), exporter.name, found);
-      if (removed === 1) await redis.unlink(keys.exporterTroubles(exporter.name));
-    },
-
-    async remove(name: string): Promise<void> {
-      await redis.hdel(keys.exporters(), name);
-      await redis.unlink(keys.exporterTroubles(name));
-    },
+    /**
+     * Changes exporters, and with them their groups and what they keep, while nobody else does: what is read
+     * in a change stays true to its end. Throws `invalid_state` when others keep it from its turn.
+     */
+    change: <T>(run: (change: ExportersChange) => Promise<T>): Promise<T> =>
+      oneAtATime(redis, keys.change("exporters"), (holder) => run(writesOf(holder))),
 
     /** What an exporter waits for, by the tenant whose own target it is; under nothing what all wait for. */
     async troubles(name: string): Promise<ReadonlyMap<string, Trouble>> {

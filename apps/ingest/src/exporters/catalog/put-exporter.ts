@@ -23,25 +23,27 @@ const maxExporters = 20;
  * Sets up an exporter or changes one; exporter processes take it up within seconds. Fails with
  * `invalid_request`, `invalid_state` or `limit_reached`.
  */
-export async function putExporter(
+export function putExporter(
   deps: PutExporter,
   name: string,
   value: unknown,
   source: Exporter["source"] = "api",
 ): Promise<Exporter> {
-  const before = await deps.exporters.get(name);
-  const settings = requireSettings(deps, name, value, before);
-  if (before !== null) requireChangeable(before, settings, source);
-  else if ((await deps.exporters.list()).length >= maxExporters) {
-    throw new DomainError("limit_reached", `There are ${maxExporters} exporters already.`);
-  }
-  const now = new Date().toISOString();
-  const createdAt = before?.createdAt ?? now;
-  const exporter: Exporter = { name, settings, source, state: "running", createdAt, updatedAt: now };
-  await deps.exporters.put(exporter);
-  // What comes from now on waits for it, also where no exporter process runs yet.
-  await registerExporter(deps, exporter);
-  return exporter;
+  return deps.exporters.change(async (change) => {
+    const before = await deps.exporters.get(name);
+    const settings = requireSettings(deps, name, value, before);
+    if (before !== null) requireChangeable(before, settings, source);
+    else if ((await deps.exporters.list()).length >= maxExporters) {
+      throw new DomainError("limit_reached", `There are ${maxExporters} exporters already.`);
+    }
+    const now = new Date().toISOString();
+    const createdAt = before?.createdAt ?? now;
+    const exporter: Exporter = { name, settings, source, state: "running", createdAt, updatedAt: now };
+    await change.put(exporter);
+    // What comes from now on waits for it, also where no exporter process runs yet.
+    await registerExporter(deps, exporter);
+    return exporter;
+  });
 }
 
 /** Has events wait for an exporter. */
@@ -101,7 +103,8 @@ function requireChangeable(before: Exporter, settings: ExporterSettings, source:
   if (before.source === "file" && source === "api") {
     throw new DomainError("invalid_state", "The exporter stands in INGEST_EXPORTERS_FILE: change it there.");
   }
-  if (before.state === "draining") {
+  // One that has come back into the file before it was gone goes on.
+  if (before.state === "draining" && source === "api") {
     throw new DomainError("invalid_state", "The exporter is being deleted: wait until it is gone.");
   }
   if (before.settings.kind !== settings.kind) {

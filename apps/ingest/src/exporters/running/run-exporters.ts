@@ -76,7 +76,7 @@ async function settle(
 ): Promise<void> {
   const wanted = new Map((await deps.catalog.list()).map((exporter) => [exporter.name, exporter]));
   const registered = await deps.registry.list();
-  const groups = new Set(registered.map(({ group }) => group));
+  const states = new Map(registered.map(({ group, state }) => [group, state]));
   for (const [name, one] of running) {
     const exporter = wanted.get(name);
     if (exporter !== undefined && Bun.deepEquals(exporter.settings, one.settings)) continue;
@@ -88,15 +88,15 @@ async function settle(
     if (name !== null && !wanted.has(name)) await deps.catalog.forgetOrphan(name);
   }
   for (const [name, exporter] of wanted) {
-    const isRegistered = groups.has(groupOf(name));
-    if (exporter.state === "draining" && !isRegistered) {
+    const isDrained = exporter.state === "draining" && !states.has(groupOf(name));
+    if (isDrained) {
       await running.get(name)?.stop();
       running.delete(name);
-      await deps.catalog.forgetDrained(exporter);
-      continue;
     }
-    if (!isRegistered) await deps.catalog.register(exporter);
-    if (!running.has(name)) running.set(name, await start(deps, counted, exporter));
+    // The rest of a change that broke off, too.
+    const expected = exporter.state === "draining" ? "draining" : "active";
+    if (states.get(groupOf(name)) !== expected) await deps.catalog.settle(name);
+    if (!isDrained && !running.has(name)) running.set(name, await start(deps, counted, exporter));
   }
 }
 
