@@ -41,8 +41,8 @@ export class Supervisor {
   }
 
   /**
-   * Starts a process and waits until it is ready; one of its name that is being ended has ended by then. Fails
-   * with the end of its log when it keeps ending, or is late.
+   * Starts a process and waits until it is ready; one of its name that is being ended has ended by then.
+   * Fails with the end of its log when it keeps ending, or is late.
    */
   async start(spec: ProcessSpec, timeoutMs = 60_000): Promise<void> {
     await this.#entries.get(spec.name)?.ending;
@@ -73,8 +73,8 @@ export class Supervisor {
   }
 
   /**
-   * Ends a process and forgets it once it has ended: what nobody lists while it lives would be found by nobody
-   * after a crash of this one. Its exit status; null when none of that name was running.
+   * Ends a process and forgets it once it has ended: what nobody lists while it lives would be found by
+   * nobody after a crash of this one. Its exit status; null when none of that name was running.
    */
   stop(name: string, signal?: NodeJS.Signals): Promise<number | null> {
     const entry = this.#entries.get(name);
