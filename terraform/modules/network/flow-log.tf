@@ -1,0 +1,78 @@
+locals {
+  flow_log_group = "/payflow/${var.name}/flow-log"
+  logs_service   = "logs.${local.region}.amazonaws.com"
+  account_root   = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"
+  flow_log_arn   = "arn:${data.aws_partition.current.partition}:logs:${local.region}:${data.aws_caller_identity.current.account_id}:log-group:${local.flow_log_group}"
+}
+
+resource "aws_kms_key" "flow_log" {
+  description             = "${var.name}: the record of who spoke to whom."
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Account"
+        Effect    = "Allow"
+        Principal = { AWS = local.account_root }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "Logs"
+        Effect    = "Allow"
+        Principal = { Service = local.logs_service }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+        Resource  = "*"
+        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = local.flow_log_arn } }
+      },
+    ]
+  })
+}
+
+resource "aws_cloudwatch_log_group" "flow_log" {
+  name              = local.flow_log_group
+  retention_in_days = var.flow_log_retention_days
+  kms_key_id        = aws_kms_key.flow_log.arn
+}
+
+resource "aws_iam_role" "flow_log" {
+  name_prefix = "${var.name}-flow-log-"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "vpc-flow-logs.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "flow_log" {
+  name = "write"
+  role = aws_iam_role.flow_log.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+      Resource = "${local.flow_log_arn}:*"
+    }]
+  })
+}
+
+resource "aws_flow_log" "this" {
+  vpc_id                   = aws_vpc.this.id
+  traffic_type             = "ALL"
+  max_aggregation_interval = 60
+  log_destination_type     = "cloud-watch-logs"
+  log_destination          = aws_cloudwatch_log_group.flow_log.arn
+  iam_role_arn             = aws_iam_role.flow_log.arn
+
+  tags = { Name = var.name }
+}
