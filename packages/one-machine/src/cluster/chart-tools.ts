@@ -1,0 +1,44 @@
+import path from "node:path";
+import { goModuleFolder } from "../programs/go-module.ts";
+import { type GoProgram, goProgram, requiredVersion } from "../programs/go-program.ts";
+import { repositoryRoot } from "../stores/databases.ts";
+
+const tools = path.join(repositoryRoot, "scripts/cluster/chart-tools");
+
+/**
+ * Helm of the version that `scripts/cluster/chart-tools/helm/go.mod` pins, built once through the Go module
+ * proxy into the user's cache, which takes minutes. Throws with what to install where there is no Go.
+ */
+export function helmBinary(environment: Readonly<Record<string, string>> = {}): Promise<string> {
+  return goProgram(helm(), environment);
+}
+
+/** kube-score, likewise: it looks for what is missing in manifests. */
+export function kubeScoreBinary(environment: Readonly<Record<string, string>> = {}): Promise<string> {
+  return goProgram(kubeScore(), environment);
+}
+
+function helm(): GoProgram {
+  const moduleFolder = path.join(tools, "helm");
+  const version = requiredVersion(moduleFolder, "helm.sh/helm/v4");
+  return {
+    ...{ name: "helm", version, moduleFolder, package: "helm.sh/helm/v4/cmd/helm" },
+    // What `helm version` says, and what charts are told by it.
+    linkerFlags: [`-X helm.sh/helm/v4/internal/version.version=v${version}`],
+    environment: { GOGC: "400" },
+  };
+}
+
+function kubeScore(): GoProgram {
+  const moduleFolder = path.join(tools, "kube-score");
+  const version = requiredVersion(moduleFolder, "github.com/zegl/kube-score");
+  return { name: "kube-score", version, moduleFolder, package: "github.com/zegl/kube-score/cmd/kube-score" };
+}
+
+/**
+ * Where a Go module lies that `scripts/cluster/chart-tools/definitions/go.mod` pins: the definitions of its
+ * resources come with its source. It is fetched once, through the Go module proxy.
+ */
+export function definitionsOf(module: string): Promise<string> {
+  return goModuleFolder(path.join(tools, "definitions"), module);
+}

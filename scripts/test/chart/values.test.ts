@@ -1,0 +1,77 @@
+import { beforeAll, expect, test } from "bun:test";
+import { helmBinary } from "@payflow/one-machine/cluster/chart-tools.ts";
+import { chartFolder, helm, leastValues, template } from "./chart.ts";
+import { valueSets } from "./value-sets.ts";
+
+const buildMs = 30 * 60_000;
+const patienceMs = 120_000;
+
+beforeAll(() => helmBinary(), buildMs);
+
+/** Values, and the place that the refusal names. */
+const bad: readonly (readonly [object, string])[] = [
+  [{ kafka: { borkers: "a:1" } }, "/kafka"],
+  [{ unknown: 1 }, "'unknown'"],
+  [{ apps: { payments: { enabled: true } } }, "/apps"],
+  [{ apps: { payment: { replica: 3 } } }, "/apps/payment"],
+  [{ apps: { payment: { replicas: "3" } } }, "/apps/payment/replicas"],
+  [{ apps: { payment: { replicas: -1 } } }, "/apps/payment/replicas"],
+  [{ apps: { payment: { env: { ADMIN_TOKEN: "x" } } } }, "ADMIN_TOKEN"],
+  [{ apps: { payment: { env: { DATABASE_URL: "postgres://u:p@h/d" } } } }, "DATABASE_URL"],
+  [{ apps: { payment: { env: { KAFKA_SASL_PASSWORD: "x" } } } }, "KAFKA_SASL_PASSWORD"],
+  [{ apps: { payment: { env: { "not a name": "x" } } } }, "not a name"],
+  [{ apps: { payment: { env: { FRAUD_TIMEOUT_MS: 250 } } } }, "/apps/payment/env/FRAUD_TIMEOUT_MS"],
+  [{ image: { digest: "sha256:12" } }, "/image/digest"],
+  [{ image: { tag: "not a tag" } }, "/image/tag"],
+  [{ image: { pullPolicy: "Sometimes" } }, "/image/pullPolicy"],
+  [{ eventBus: "rabbitmq" }, "/eventBus"],
+  [{ kafka: { brokers: "kafka.example" } }, "/kafka/brokers"],
+  [{ kafka: { sasl: { mechanism: "gssapi" } } }, "/kafka/sasl/mechanism"],
+  [{ kafka: { sasl: { password: "x" } } }, "/kafka/sasl"],
+  [{ kafka: { replication: 0 } }, "/kafka/replication"],
+  [{ secrets: { postgresql: "Not A Name" } }, "/secrets/postgresql"],
+  [{ secrets: { platform: { "admin-token": "x" } } }, "/secrets/platform"],
+  [{ defaults: { autoscaling: { kind: "vpa" } } }, "/defaults/autoscaling/kind"],
+  [{ defaults: { resources: { requests: { memory: "lots" } } } }, "/defaults/resources/requests/memory"],
+  [{ defaults: { resources: { request: {} } } }, "/defaults/resources"],
+  [{ defaults: { topologySpread: "Maybe" } }, "/defaults/topologySpread"],
+  [{ defaults: { maxUnavailable: "half" } }, "/defaults/maxUnavailable"],
+  [{ defaults: { podLabels: { team: 4 } } }, "/defaults/podLabels/team"],
+  [{ operator: { authentication: "none" } }, "/operator/authentication"],
+  [{ operator: { watchNamespaces: ["a", "a"] } }, "/operator/watchNamespaces"],
+  [{ operator: { pods: { replicas: 1.5 } } }, "/operator/pods/replicas"],
+  [{ gateway: { enabled: true, parentRefs: [{ namespace: "g" }] } }, "/gateway/parentRefs/0"],
+  [{ ingress: { enabled: "yes" } }, "/ingress/enabled"],
+  [{ networkPolicy: { storeCidrs: ["everywhere"] } }, "/networkPolicy/storeCidrs/0"],
+  [{ networkPolicy: { storePorts: [70_000] } }, "/networkPolicy/storePorts/0"],
+  [{ tenants: { registration: "everybody" } }, "/tenants/registration"],
+  [{ tracing: { endpoint: "collector:4318" } }, "/tracing/endpoint"],
+  [{ monitoring: { interval: "often" } }, "/monitoring/interval"],
+  [{ dev: { postgresql: { password: "x" } } }, "/dev/postgresql"],
+];
+
+test.each(bad)(
+  "%j is refused, and the refusal names the place",
+  async (values, place) => {
+    const { exitCode, problem } = await template({ ...leastValues, ...values });
+    expect(exitCode).not.toBe(0);
+    expect(problem).toContain("don't meet the specifications of the schema");
+    expect(problem).toContain(place);
+  },
+  patienceMs,
+);
+
+test(
+  "everything that can be chosen is taken, and passes helm lint",
+  async () => {
+    for (const { name, values, files = [] } of valueSets) {
+      const given = [...files, "-"].flatMap((file) => ["--values", file]);
+      const found = await helm(
+        ["lint", chartFolder, "--strict", "--quiet", ...given],
+        JSON.stringify(values),
+      );
+      expect(found, name).toMatchObject({ exitCode: 0 });
+    }
+  },
+  patienceMs,
+);
