@@ -159,6 +159,7 @@ test("a process that is stopped by SIGSTOP over its lease's end finds another le
   child.kill("SIGCONT");
   await eventually(() => server.requests.some(({ headers }) => headers.get("user-agent") === "over"));
   expect(other.election.isLeading()).toBe(true);
-  expect(notesOf().length).toBe(written);
+  // One may have been on its way already: that only its receiver can refuse.
+  expect(notesOf().length).toBeLessThanOrEqual(written + 1);
   expect(notesOf().every((transitions) => transitions === own)).toBe(true);
 });

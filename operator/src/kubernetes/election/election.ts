@@ -124,7 +124,9 @@ class Candidate {
     }
     const now = this.#now();
     this.#seen = sight(lease, this.#seen, now);
-    if (!isFree(lease, this.#seen, now)) return undefined;
+    // Where the lease is still ours, our own term in it is over, and nobody else has to be waited for.
+    const isOurs = lease.spec?.holderIdentity === identity;
+    if (!isOurs && !isFree(lease, this.#seen, now)) return undefined;
     return client.replace(leases, takenOver(lease, identity, this.#timing.leaseMs, new Date()));
   }
 
