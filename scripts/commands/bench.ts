@@ -8,6 +8,7 @@ import { paymentsBench } from "../bench/payments/payments-bench.ts";
 import { storeReport } from "../bench/report/stored-reports.ts";
 import { type BenchReport, describeReport } from "../bench/result.ts";
 import { webhooksBench } from "../bench/webhooks/webhooks-bench.ts";
+import { operatorBench } from "../cluster/bench/operator-bench.ts";
 
 const benches: Readonly<Record<string, Bench>> = {
   payments: paymentsBench,
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, Bench>> = {
   fraud: fraudBench,
   bus: busBench,
   ingest: ({ say }) => ingestBench(say),
+  operator: operatorBench,
 };
 
 const names = [...Object.keys(benches), "all"];

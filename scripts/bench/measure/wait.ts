@@ -1,10 +1,11 @@
-/** Looks again and again until it holds; throws after two minutes. */
+/** Looks again and again until it holds; throws after two minutes unless told to wait longer. */
 export async function until(
   what: string,
   holds: () => Promise<boolean> | boolean,
   everyMs = 20,
+  forMs = 120_000,
 ): Promise<void> {
-  for (const end = performance.now() + 120_000; !(await holds()); await Bun.sleep(everyMs)) {
-    if (performance.now() > end) throw new Error(`${what}: not within two minutes`);
+  for (const end = performance.now() + forMs; !(await holds()); await Bun.sleep(everyMs)) {
+    if (performance.now() > end) throw new Error(`${what}: not within ${forMs / 1_000} s`);
   }
 }

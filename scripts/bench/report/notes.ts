@@ -53,6 +53,16 @@ export const notes: Readonly<Record<string, Notes>> = {
       "PostgreSQL and whoever commits: an event is inserted, read and deleted. The relay and the consumer take " +
       "less than half of the processor time.",
   },
+  operator: {
+    what:
+      "1,000 Tenants, 1,000 WebhookEndpoints and 50 FraudPolicies are made by 16 requests at a time, and the " +
+      "operator makes keys, endpoints and policies of them in the real apps, with a real API server and etcd " +
+      "that waits for the disk. Then five tenants a second, two minutes in which nothing changes, and a restart. " +
+      "Beside it, kubectl applies as many Secrets.",
+    limit:
+      "kube-apiserver: a tenant is made ready by seven writes, each of which is validated, stored and told to " +
+      "every watch. The operator has time left.",
+  },
   ingest: {
     what:
       "Events through the public API into the streams, one a request and a hundred, then a backlog of a million " +

@@ -89,6 +89,43 @@ export const targets: readonly Target[] = [
     floor: 15_000,
     goal: 40_000,
   },
+  {
+    bench: "operator",
+    figure: "all_ready_seconds",
+    says: "2,050 resources from nothing to all ready, s",
+    floor: 60,
+    goal: 20,
+    isLess: true,
+  },
+  {
+    bench: "operator",
+    figure: "apply_to_ready_at_5_p99_ms",
+    says: "apply to ready at 5 tenants a second, p99, ms",
+    floor: 2_000,
+    goal: 300,
+    isLess: true,
+  },
+  {
+    bench: "operator",
+    figure: "operator_memory_mib",
+    says: "memory with 2,250 resources, MiB",
+    floor: 143,
+    isLess: true,
+  },
+  {
+    bench: "operator",
+    figure: "steady_requests_per_second",
+    says: "API requests a second while nothing changes",
+    floor: 2,
+    isLess: true,
+  },
+  {
+    bench: "operator",
+    figure: "restart_settled_seconds",
+    says: "from taking the Lease to settled, s",
+    floor: 5,
+    isLess: true,
+  },
   ...["list", "balance", "create"].map(
     (operation): Target => ({
       bench: "payments",
