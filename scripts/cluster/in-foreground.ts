@@ -1,6 +1,7 @@
 import path from "node:path";
 import { Cluster, clusterPorts } from "@payflow/one-machine/cluster/cluster.ts";
 import { kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
+import { NodeCluster } from "@payflow/one-machine/cluster/node/node-cluster.ts";
 import {
   endLeftovers,
   lockState,
@@ -17,12 +18,8 @@ import type { ClusterSettings } from "./settings.ts";
 export async function runCluster(folder: string, settings: ClusterSettings): Promise<void> {
   lockState(folder);
   await endLeftovers(folder);
-  const ports = clusterPorts(settings.port);
-  const binary = await kubeBinary();
   const state: Pick<RunRecord, "phase" | "problem"> = { phase: "starting", problem: null };
-  const cluster: Cluster = new Cluster({ folder, binary, ports, isDurable: true, isAudited: false }, () =>
-    record(folder, settings, cluster, state),
-  );
+  const cluster: AnyCluster = await prepare(folder, settings, () => record(folder, settings, cluster, state));
   const ended = endOnSignal();
   rotateLogs(path.join(folder, "logs"));
   try {
@@ -43,6 +40,18 @@ export async function runCluster(folder: string, settings: ClusterSettings): Pro
   }
 }
 
+type AnyCluster = Cluster | NodeCluster;
+
+async function prepare(
+  folder: string,
+  { port, node }: ClusterSettings,
+  onChange: () => void,
+): Promise<AnyCluster> {
+  const usual = { folder, isDurable: true, isAudited: false };
+  if (node) return new NodeCluster({ ...usual, port, hasStores: true }, onChange);
+  return new Cluster({ ...usual, binary: await kubeBinary(), ports: clusterPorts(port) }, onChange);
+}
+
 function endOnSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve());
@@ -52,7 +61,7 @@ function endOnSignal(): Promise<void> {
 function record(
   folder: string,
   settings: ClusterSettings,
-  cluster: Cluster,
+  cluster: AnyCluster,
   state: Pick<RunRecord, "phase" | "problem">,
 ): void {
   const supervisor = identify(process.pid);

@@ -6,12 +6,14 @@ import { writeWhole } from "@payflow/one-machine/installation/state.ts";
 export interface ClusterSettings {
   /** Of the API; the next three are the cluster's too. */
   readonly port: number;
+  /** Whether it has a node, on which pods run, and stores for them. */
+  readonly node: boolean;
 }
 
 /** What an earlier `cluster up` kept in the cluster's folder; null before the first. */
 export function readClusterSettings(folder: string): ClusterSettings | null {
   const file = settingsFile(folder);
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : null;
+  return existsSync(file) ? { node: false, ...JSON.parse(readFileSync(file, "utf8")) } : null;
 }
 
 /** Keeps the settings for the next `cluster up`. */

@@ -1,18 +1,23 @@
 import { clusterFolder } from "@payflow/one-machine/cluster/cluster.ts";
+import { loadIntoNode } from "@payflow/one-machine/cluster/node/node-cluster.ts";
+import { storeAddressesOf } from "@payflow/one-machine/cluster/node/node-stores.ts";
 import { Command } from "commander";
 import { bringClusterDown, bringClusterUp, clusterKubeconfig } from "../cluster/from-outside.ts";
 import { type StateFlag, stateOption, wholeNumber } from "./state-option.ts";
 
 interface UpFlags extends StateFlag {
   readonly port?: number;
+  readonly node?: boolean;
 }
 
 export function clusterCommand(): Command {
   return new Command("cluster")
-    .description("A Kubernetes API on this machine: etcd, kube-apiserver and kube-controller-manager.")
+    .description("Kubernetes on this machine: its API, and with --node something that runs pods.")
     .addCommand(upCommand())
     .addCommand(downCommand())
     .addCommand(kubeconfigCommand())
+    .addCommand(loadCommand())
+    .addCommand(storesCommand())
     .addCommand(runCommand(), { hidden: true });
 }
 
@@ -23,8 +28,13 @@ function upCommand(): Command {
         "which takes minutes.",
     )
     .option("--port <n>", "of the API, 6443 at first; the next three are used too", wholeNumber)
+    .option(
+      "--node",
+      "with a node, so that pods run, and with PostgreSQL, Redis and Kafka in their network; needs root on Linux",
+    )
+    .option("--no-node", "without one again")
     .addOption(stateOption())
-    .action(async ({ state, port }: UpFlags) => console.log(await bringClusterUp(state, port)));
+    .action(async ({ state, ...wanted }: UpFlags) => console.log(await bringClusterUp(state, wanted)));
 }
 
 function downCommand(): Command {
@@ -42,6 +52,27 @@ function kubeconfigCommand(): Command {
     .description("Prints the path of a kubeconfig that may do everything.")
     .addOption(stateOption())
     .action(({ state }: StateFlag) => console.log(clusterKubeconfig(state)));
+}
+
+function loadCommand(): Command {
+  return new Command("load")
+    .description("Brings the images of an archive into the node, where pods ask for them by name or digest.")
+    .argument("<archive>", "as ./payflow image or docker save write it")
+    .addOption(stateOption())
+    .action((archive: string, { state }: StateFlag) => {
+      for (const { name, digest } of loadIntoNode(clusterFolder(state), archive)) {
+        console.log(`${name}  ${digest}`);
+      }
+    });
+}
+
+function storesCommand(): Command {
+  return new Command("stores")
+    .description("Prints how pods reach the stores in the node's network, with passwords, as JSON.")
+    .addOption(stateOption())
+    .action(({ state }: StateFlag) => {
+      console.log(JSON.stringify(storeAddressesOf(clusterFolder(state)), null, 2));
+    });
 }
 
 /** What `up` leaves running: the supervisor. */

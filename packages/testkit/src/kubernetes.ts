@@ -48,7 +48,7 @@ let shared: Promise<TestCluster> | undefined;
  */
 export async function testCluster(): Promise<TestCluster> {
   const given = process.env.PAYFLOW_TEST_KUBECONFIG;
-  if (given !== undefined && given !== "") return describe(given);
+  if (given !== undefined && given !== "") return describeCluster(given);
   shared ??= ownTestCluster().then((cluster) => {
     // Test files of one process do not share modules, but they share the environment.
     process.env.PAYFLOW_TEST_KUBECONFIG = cluster.kubeconfig;
@@ -74,7 +74,7 @@ export async function ownTestCluster(): Promise<OwnTestCluster> {
   beforeRemoval(() => cluster.killAll());
   await cluster.start();
   return {
-    ...describe(adminKubeconfig(folder)),
+    ...describeCluster(adminKubeconfig(folder)),
     stop: async (part, signal = "SIGKILL") => {
       const parts = part === undefined ? clusterParts.toReversed() : [part];
       for (const one of parts) await cluster.stopPart(one, signal);
@@ -86,7 +86,8 @@ export async function ownTestCluster(): Promise<OwnTestCluster> {
   };
 }
 
-function describe(kubeconfig: string): TestCluster {
+/** The API that this kubeconfig leads to, as tests use it. */
+export function describeCluster(kubeconfig: string): TestCluster {
   if (!existsSync(kubeconfig)) throw new Error(`There is no kubeconfig at ${kubeconfig}.`);
   const api = new ClusterApi(readFileSync(kubeconfig, "utf8"));
   return {

@@ -23,7 +23,11 @@ export interface LocalCluster {
   readonly isDurable: boolean;
   /** Whether each request of a user is written into the audit log. */
   readonly isAudited: boolean;
+  /** Flags of parts besides the usual ones, or instead of them. */
+  readonly flags?: Readonly<Partial<Record<ClusterPart, ClusterFlags>>>;
 }
+
+export type ClusterFlags = Readonly<Record<string, string | number | boolean>>;
 
 /** One line of JSON for each request, where the cluster is audited. */
 export const auditLogFile = (folder: string) => path.join(folder, "audit.log");
@@ -41,14 +45,16 @@ export function clusterProcess(local: LocalCluster, part: ClusterPart): ProcessS
 }
 
 function program(
-  { folder, binary }: LocalCluster,
+  local: LocalCluster,
   name: ClusterPart,
-  flags: Readonly<Record<string, string | number | boolean>>,
+  usual: ClusterFlags,
   isReady: () => Promise<boolean>,
 ): ProcessSpec {
+  const { folder, binary } = local;
+  const flags = Object.entries({ ...usual, ...local.flags?.[name] });
   return {
     name,
-    command: [binary, name, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)],
+    command: [binary, name, ...flags.map(([flag, value]) => `--${flag}=${value}`)],
     env: { LC_ALL: "C", TZ: "UTC", HOME: folder },
     cwd: folder,
     logFile: path.join(folder, "logs", `${name}.log`),
@@ -147,14 +153,16 @@ function controllerManager(local: LocalCluster, certificates: ClusterCertificate
   return program(local, "kube-controller-manager", flags, isReady);
 }
 
+const ownParts = ["apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"];
+
 /** What the cluster's own parts ask for is left out, and whatever any request or answer holds. */
 const auditPolicy = {
   apiVersion: "audit.k8s.io/v1",
   kind: "Policy",
   omitStages: ["RequestReceived", "ResponseStarted"],
   rules: [
-    { level: "None", users: ["system:apiserver", "system:kube-controller-manager"] },
-    { level: "None", userGroups: ["system:serviceaccounts:kube-system"] },
+    { level: "None", users: ownParts.map((name) => `system:${name}`) },
+    { level: "None", userGroups: ["system:serviceaccounts:kube-system", "system:nodes"] },
     { level: "None", nonResourceURLs: ["*"] },
     { level: "Metadata" },
   ],

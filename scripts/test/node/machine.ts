@@ -1,0 +1,73 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import { cgroupsFile, initFile } from "@payflow/one-machine/cluster/node/node-order.ts";
+
+/** What a node could change on a machine for everybody. */
+export interface MachineState {
+  readonly mounts: readonly string[];
+  readonly networkLinks: readonly string[];
+  readonly kernelSettings: readonly string[];
+  /** Where containerd, the kubelet and network plugins usually keep things. */
+  readonly usualFolders: readonly string[];
+}
+
+const settings = ["vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"];
+
+/** The machine as everybody sees it now. */
+export function machineState(): MachineState {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n");
+  return {
+    mounts: mounts.map((line) => line.split(" ").slice(3).join(" ")).sort(),
+    networkLinks: readdirSync("/sys/class/net").sort(),
+    kernelSettings: settings.map((name) => `${name}=${readFileSync(`/proc/sys/${name}`, "utf8").trim()}`),
+    usualFolders: ["/var/lib", "/run", "/etc", "/opt"].flatMap((root) =>
+      readdirSync(root)
+        .filter((name) => /^(cni|kubelet|containerd|netns|pod-addresses|kubernetes)$/.test(name))
+        .map((name) => path.join(root, name)),
+    ),
+  };
+}
+
+/** What a running node has of its own. */
+export interface NodeBelongings {
+  /** As `/proc/<process>/ns` names them. */
+  readonly namespaces: readonly string[];
+  readonly cgroups: readonly string[];
+}
+
+const kinds = ["net", "mnt", "pid", "ipc", "uts", "cgroup"];
+
+/** Looks at the node that runs in this cluster's folder. */
+export function nodeBelongings(folder: string): NodeBelongings {
+  const init = readFileSync(initFile(folder), "utf8");
+  return {
+    namespaces: kinds.map((kind) => readlinkSync(`/proc/${init}/ns/${kind}`)),
+    cgroups: readFileSync(cgroupsFile(folder), "utf8").trim().split("\n"),
+  };
+}
+
+/** What of it is still there: processes by their commands, and cgroups. */
+export function remains({ namespaces, cgroups }: NodeBelongings): string[] {
+  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isIn(name, namespaces));
+  const commands = processes.map((pid) => `${pid} ${readQuietly(`/proc/${pid}/comm`)}`);
+  return [...commands, ...cgroups.filter((folder) => existsSync(folder))];
+}
+
+/** False for a process that has ended in the meantime. */
+function isIn(pid: string, namespaces: readonly string[]): boolean {
+  return kinds.some((kind) => {
+    try {
+      return namespaces.includes(readlinkSync(`/proc/${pid}/ns/${kind}`));
+    } catch {
+      return false;
+    }
+  });
+}
+
+function readQuietly(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return "";
+  }
+}
