@@ -153,9 +153,12 @@ const start = Type.Optional(
   }),
 );
 
+/** Answers show what a kind does not have as empty, and can be put again. */
+const nothing = Type.Optional(Type.Object({}, strict));
+
 /** The settings of each kind, as they are put by admins and stand in the file. */
 export const exporterSchemas = {
-  webhook: Type.Object({ kind: Type.Literal("webhook"), start }, strict),
+  webhook: Type.Object({ kind: Type.Literal("webhook"), start, settings: nothing, tenants: nothing }, strict),
   warehouse: Type.Object(
     {
       kind: Type.Literal("warehouse"),

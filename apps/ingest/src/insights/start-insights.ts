@@ -1,6 +1,7 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
 import { type Rounds, startRounds } from "@payflow/service-kit/concurrency/rounds.ts";
 import type { InternalClient } from "@payflow/service-kit/http/internal-client.ts";
-import { isRedisOutage } from "@payflow/service-kit/store/redis.ts";
+import { isRedisOutage, settled } from "@payflow/service-kit/store/redis.ts";
 import type { StreamsRedis } from "@payflow/service-kit/streams/connect.ts";
 import type { HeldPartition, PartitionConsumer } from "@payflow/service-kit/streams/consumer.ts";
 import { type RunningGroup, startGroup } from "@payflow/service-kit/streams/group.ts";
@@ -9,6 +10,7 @@ import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { Static } from "@sinclair/typebox";
 import type { ingestSettings } from "../config.ts";
+import { openRegistry } from "../streams/registry.ts";
 import { countEntries } from "./count-entries.ts";
 import type { Thresholds } from "./detection/judge.ts";
 import { partitionCounts } from "./partition-counts.store.ts";
@@ -55,7 +57,7 @@ export interface InsightsOptions extends InsightsStreams, ReadProcessors {
  * Counts what arrives and judges processors, shared with the other replicas; `redis` is the group's own
  * connection. Resolves also while Redis is away.
  */
-export function startInsights(options: InsightsOptions): Promise<RunningGroup> {
+export async function startInsights(options: InsightsOptions): Promise<RunningGroup> {
   const { redis, keys, partitions, settings, logger, metrics } = options;
   const counting = {
     counts: partitionCounts(keys),
@@ -72,7 +74,20 @@ export function startInsights(options: InsightsOptions): Promise<RunningGroup> {
       },
     };
   };
+  await comeBack(options);
   return startGroup({ redis, keys, partitions, group, ...batches, logger, metrics, open });
+}
+
+/** A group that an admin has removed stays away until a process starts, and no longer. */
+async function comeBack({ redis, keys, partitions, logger }: InsightsOptions): Promise<void> {
+  await settled(redis);
+  try {
+    await openRegistry(redis, keys, partitions).register(group, group, "0");
+  } catch (error) {
+    // Where it was never removed it registers itself, once Redis is back.
+    if (!(error instanceof DomainError)) throw error;
+    logger.warn({ err: error }, "insights that were removed stay away until the next start");
+  }
 }
 
 function thresholdsOf(settings: InsightsOptions["settings"]): Thresholds {

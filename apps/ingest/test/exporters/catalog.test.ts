@@ -78,7 +78,11 @@ describe("admins", () => {
   test.each([
     [{}, ["/kind"]],
     [{ kind: "ftp" }, ["/kind"]],
-    [{ kind: "webhook", settings: {} }, ["/settings"]],
+    [
+      { kind: "webhook", settings: { colour: 1 }, tenants: { ten_1: {} } },
+      ["/settings/colour", "/tenants/ten_1"],
+    ],
+    [{ kind: "webhook", name: "other" }, ["/name"]],
     [{ kind: "warehouse" }, ["/settings"]],
     [folder({ format: "csv", colour: 1 }), ["/settings/colour", "/settings/format"]],
     [folder({ target: {} }), ["/settings/target"]],
@@ -146,6 +150,29 @@ describe("admins", () => {
     expect((await server("PUT", "/one-more", { kind: "webhook" })).body.code).toBe("limit_reached");
     expect((await server("PUT", "/lake", folder())).status).toBe(200);
   });
+});
+
+test.each<object>([
+  { kind: "webhook" },
+  { kind: "webhook", start: "now" },
+  { ...folder(), tenants: { [newTenant()]: { prefix: "acme" } } },
+  folder({ target: { s3: { bucket: "events", access_key_id: "k", secret_access_key: "a secret of it" } } }),
+  {
+    kind: "kafka",
+    settings: {
+      ...{ brokers: ["kafka:9093"], topic: "events", tls: {} },
+      sasl: { mechanism: "scram-sha-512", username: "payflow", password: "a secret of it" },
+    },
+  },
+])("what reading an exporter answers can be put as it is: %j", async (settings) => {
+  await server("PUT", "/lake", settings);
+  const before = await space.routes.exporters.get("lake");
+  const { body: read } = await server("GET", "/lake");
+  expect(JSON.stringify(read)).not.toContain("a secret of it");
+  const { status, body } = await server("PUT", "/lake", read);
+  expect([status, body]).toEqual([200, { ...read, updated_at: body.updated_at }]);
+  const secrets = (of: unknown) => JSON.stringify(of).match(/a secret of it/g);
+  expect(secrets(await space.routes.exporters.get("lake"))).toEqual(secrets(before));
 });
 
 test("changes are taken up by what runs, and what has gone out stays where it is", async () => {

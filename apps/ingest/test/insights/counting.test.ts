@@ -6,6 +6,7 @@ import { type TestRedisPair, testRedis } from "@payflow/testkit/redis.ts";
 import { countEntries } from "../../src/insights/count-entries.ts";
 import { partitionCounts } from "../../src/insights/partition-counts.store.ts";
 import { readProcessors } from "../../src/insights/read-processors.ts";
+import { openRegistry } from "../../src/streams/registry.ts";
 import { type Arrival, exhaust, InsightSpace, newTenant } from "./insight-space.ts";
 import { childReplicas } from "./replica-process.ts";
 
@@ -173,3 +174,16 @@ test("replicas share the partitions, and minutes that are over are brought toget
     return minute >= Math.floor((nowMs - 3_000) / 60_000);
   });
 });
+
+test("insights that were removed count again once a process that exports starts", async () => {
+  const space = await openSpace();
+  const tenantId = newTenant();
+  const before = await space.start();
+  await space.append(arrivals(tenantId, 40));
+  expect(await figures(space, tenantId)).toEqual({ events: 40, failures: 10 });
+  await openRegistry(space.redis, space.keys, space.address.partitions).deregister("insights");
+  await before.stop();
+  await space.append(arrivals(tenantId, 40));
+  await space.start();
+  expect(await figures(space, tenantId)).toEqual({ events: 80, failures: 20 });
+}, 60_000);

@@ -1,3 +1,4 @@
+import { DomainError } from "@payflow/contracts/errors.ts";
 import { nullable, oneOf, Timestamp } from "@payflow/contracts/fields.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { type Exporter, withoutSecrets } from "../exporter.ts";
@@ -5,18 +6,43 @@ import { exporterKinds, exporterSchemas } from "../exporter-settings.ts";
 
 const Anything = (description: string) => Type.Object({}, { additionalProperties: true, description });
 
+const Told = () =>
+  Type.Optional(Type.Unknown({ readOnly: true, description: "Told by PayFlow; left alone in a put." }));
+/** The fields of an answer that nobody sets. */
+const told = {
+  source: Told(),
+  state: Told(),
+  lag: Told(),
+  parked: Told(),
+  trouble: Told(),
+  created_at: Told(),
+  updated_at: Told(),
+};
+
 /** The settings are read by their kind's own schema besides, so that each wrong field is named. */
 export const PutExporterBody = Type.Object(
   {
+    name: Type.Optional(Type.String({ description: "That of the path." })),
     kind: oneOf(exporterKinds),
     start: exporterSchemas.webhook.properties.start,
     settings: Type.Optional(
       Anything("By kind, such as a warehouse's `format` and `target`. See docs/guides/exporters.md."),
     ),
     tenants: Type.Optional(Anything("By tenant: the place that its events go to instead.")),
+    ...told,
   },
   { additionalProperties: false },
 );
+
+/** The settings in what was put, perhaps an answer of ours. Throws `invalid_request` for another name. */
+export function settingsIn(name: string, body: Static<typeof PutExporterBody>): object {
+  const { name: given = name, ...rest } = body;
+  if (given !== name) {
+    const errors = [{ pointer: "/name", message: "Expected the name in the path" }];
+    throw new DomainError("invalid_request", undefined, { errors });
+  }
+  return Object.fromEntries(Object.entries(rest).filter(([field]) => !(field in told)));
+}
 
 export const RemoveExporterQuery = Type.Object(
   {
@@ -84,8 +110,8 @@ export function toExporter(
     name: exporter.name,
     kind: shown.kind,
     start: shown.start ?? "oldest",
-    settings: "settings" in shown ? shown.settings : {},
-    tenants: "tenants" in shown ? (shown.tenants ?? {}) : {},
+    settings: shown.settings ?? {},
+    tenants: shown.tenants ?? {},
     source: exporter.source,
     state: exporter.state,
     lag: { events: lag.events, seconds: lag.seconds },

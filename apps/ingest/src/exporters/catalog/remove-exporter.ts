@@ -87,13 +87,13 @@ export function removeTenantPlace(deps: RemoveExporter, name: string, tenantId: 
   return deps.exporters.change(async (change) => {
     const exporter = await requireOfApi(deps, name);
     const { settings } = exporter;
-    const places = "tenants" in settings ? (settings.tenants ?? {}) : {};
+    const places = settings.tenants ?? {};
     const group = groupOf(name);
     const hasPlace = Object.hasOwn(places, tenantId);
     const isParked = (await deps.parked.sizes(group)).some((one) => one.tenantId === tenantId);
     if (!hasPlace && !isParked) throw new DomainError("not_found");
     const changed = structuredClone(settings);
-    if (hasPlace && "tenants" in changed) {
+    if (hasPlace && changed.kind !== "webhook") {
       delete changed.tenants?.[tenantId];
       await change.put({ ...exporter, settings: changed, updatedAt: new Date().toISOString() });
     }

@@ -1,6 +1,7 @@
 import type { Caller } from "@payflow/service-kit/http/access.ts";
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
+import { logChange } from "@payflow/service-kit/telemetry/audit.ts";
 import { LettersResponse, ListLettersQuery, RedriveBody, RedriveResponse } from "./dead-letters.contract.ts";
 import type { Owner } from "./letter.ts";
 import { listLetters, type ReadLetters } from "./read-letters.ts";
@@ -26,7 +27,13 @@ export const streamLettersRoutes = (http: Http, deps: StreamLettersRoutes) =>
     })
     .post(
       "/v1/dead-letters/redrive",
-      async ({ caller, body }) => ({ redriven: await redriveLetters(deps, ownerOf(caller), body) }),
+      async ({ caller, body, requestId }) => {
+        const redriven = await redriveLetters(deps, ownerOf(caller), body);
+        const by = caller.kind === "admin" ? "admin" : caller.tenant.tenantId;
+        const change = { audit: "dead_letters_redriven", name: body.group, by, count: redriven };
+        logChange(http.options.logger, { ...change, request_id: requestId });
+        return { redriven };
+      },
       {
         access: "events:write or admin",
         body: RedriveBody,

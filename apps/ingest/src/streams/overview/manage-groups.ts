@@ -5,7 +5,8 @@ export interface ManageGroups {
   readonly registry: GroupRegistry;
 }
 
-type ShownGroup = Pick<RegisteredGroup, "group" | "kind" | "state">;
+/** A group after a change. */
+export type ShownGroup = Pick<RegisteredGroup, "group" | "kind" | "state">;
 
 /** What PayFlow itself reads by, whether it is there at the moment or not. */
 const ownNames = /^(insights|exporter-.*)$/;

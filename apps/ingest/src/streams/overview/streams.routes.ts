@@ -1,7 +1,8 @@
 import { operation } from "@payflow/service-kit/http/operation.ts";
 import type { Http } from "@payflow/service-kit/http/server.ts";
+import { logChange } from "@payflow/service-kit/telemetry/audit.ts";
 import { Type } from "@sinclair/typebox";
-import { changeGroup, type ManageGroups, registerOutside } from "./manage-groups.ts";
+import { changeGroup, type ManageGroups, registerOutside, type ShownGroup } from "./manage-groups.ts";
 import { type ReadStreams, readAllStreams, readTenantStreams } from "./read-streams.ts";
 import {
   AllStreamsResponse,
@@ -34,39 +35,68 @@ export const streamsRoutes = (http: Http, deps: StreamsRoutes) =>
         }),
       },
     )
-    .put("/v1/streams/groups/:group", ({ params, body }) => registerOutside(deps, params.group, body.start), {
-      access: "admin",
-      params: GroupParams,
-      body: RegisterGroupBody,
-      detail: operation({
-        summary: "Let events wait for a consumer group of another program",
-        description: "The group is made in every partition. One that is there goes on where it was.",
-        responses: { 200: RegisteredGroupResponse },
-        problems: ["invalid_state"],
-      }),
-    })
-    .post("/v1/streams/groups/:group/drain", ({ params }) => changeGroup(deps, params.group, "drain"), {
-      access: "admin",
-      params: GroupParams,
-      body: NoBody,
-      detail: operation({
-        summary: "Let no new events wait for a consumer group",
-        description:
-          "Once it has acknowledged those that do, it is removed. An exporter's goes with the exporter.",
-        responses: { 200: RegisteredGroupResponse },
-        problems: ["invalid_state"],
-      }),
-    })
-    .delete("/v1/streams/groups/:group", ({ params }) => changeGroup(deps, params.group, "deregister"), {
-      access: "admin",
-      params: GroupParams,
-      body: NoBody,
-      detail: operation({
-        summary: "Remove a consumer group",
-        description:
-          "At once, whatever it has not read: events wait for it no longer. An exporter's goes with the " +
-          "exporter. `insights` comes back when a process that exports starts; until then nothing is counted.",
-        responses: { 200: RegisteredGroupResponse },
-        problems: ["invalid_state"],
-      }),
-    });
+    .put(
+      "/v1/streams/groups/:group",
+      async ({ params: { group }, body, requestId }) => {
+        return note(http, "group_registered", requestId, await registerOutside(deps, group, body.start));
+      },
+      {
+        access: "admin",
+        params: GroupParams,
+        body: RegisterGroupBody,
+        detail: operation({
+          summary: "Let events wait for a consumer group of another program",
+          description: "The group is made in every partition. One that is there goes on where it was.",
+          responses: { 200: RegisteredGroupResponse },
+          problems: ["invalid_state"],
+        }),
+      },
+    )
+    .post(
+      "/v1/streams/groups/:group/drain",
+      async ({ params: { group }, requestId }) => {
+        return note(http, "group_drained", requestId, await changeGroup(deps, group, "drain"));
+      },
+      {
+        access: "admin",
+        params: GroupParams,
+        body: NoBody,
+        detail: operation({
+          summary: "Let no new events wait for a consumer group",
+          description:
+            "Once it has acknowledged those that do, it is removed. An exporter's goes with the exporter.",
+          responses: { 200: RegisteredGroupResponse },
+          problems: ["invalid_state"],
+        }),
+      },
+    )
+    .delete(
+      "/v1/streams/groups/:group",
+      async ({ params: { group }, requestId }) => {
+        return note(http, "group_deregistered", requestId, await changeGroup(deps, group, "deregister"));
+      },
+      {
+        access: "admin",
+        params: GroupParams,
+        body: NoBody,
+        detail: operation({
+          summary: "Remove a consumer group",
+          description:
+            "At once, whatever it has not read: events wait for it no longer. An exporter's goes with the " +
+            "exporter. `insights` comes back when a process that exports starts; until then nothing is counted.",
+          responses: { 200: RegisteredGroupResponse },
+          problems: ["invalid_state"],
+        }),
+      },
+    );
+
+/** Logs a change of a group, with a warning where that stops one of PayFlow's own, and answers the group. */
+function note(http: Http, audit: string, request_id: string, shown: ShownGroup): ShownGroup {
+  const stops =
+    shown.kind === "outside"
+      ? undefined
+      : "the insights stop: events are counted no more, processors are judged no more and nobody is told of " +
+        "their troubles, until a process that exports starts";
+  logChange(http.options.logger, { audit, name: shown.group, by: "admin", request_id }, stops);
+  return shown;
+}
