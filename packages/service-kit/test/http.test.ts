@@ -239,4 +239,27 @@ describe("every route", () => {
     const slashed = await app.handle(new Request("http://localhost/docs/"));
     expect([slashed.status, await slashed.text()]).toEqual([200, page]);
   });
+
+  test("the document has a schema with a name once, and refers to it; the page lists its fields", async () => {
+    const Thing = Type.Object({ colour: Type.String() }, { $id: "Thing" });
+    const logger = createLogger("example", "silent");
+    const http = createHttp({
+      service: "example",
+      title: "Example",
+      logger,
+      metrics: new Metrics("example"),
+    });
+    const detail = operation({
+      summary: "Takes things",
+      responses: { 200: Type.Object({ things: Type.Array(Thing) }) },
+      bodies: { "application/json": Thing, "application/x-things": Type.Array(Thing) },
+    });
+    const app = http.app().use(http.routes("things").post("/things", () => "", { access: "public", detail }));
+    const text = await (await app.handle(new Request("http://localhost/openapi.json"))).text();
+    expect(text.match(/"colour":/g)).toHaveLength(1);
+    expect(text.match(/"\$ref":"#\/components\/schemas\/Thing"/g)).toHaveLength(3);
+    expect(JSON.parse(text).components.schemas.Thing.properties.colour).toEqual({ type: "string" });
+    const page = await (await app.handle(new Request("http://localhost/docs"))).text();
+    expect(page.match(/<code>(things\[\]\.)?colour<\/code>/g)).toHaveLength(2);
+  });
 });

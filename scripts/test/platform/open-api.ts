@@ -29,6 +29,7 @@ export interface JsonSchema {
 }
 
 interface Document {
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
   readonly paths: Record<
     string,
     Record<
@@ -56,12 +57,28 @@ export async function documentedRoutes(installation: RunningInstallation): Promi
           path,
           scope: operation["x-scope"],
           isAdmin: operation.security?.every((one) => "admin" in one) === true,
-          body: operation.requestBody?.content["application/json"]?.schema,
+          body: whole(operation.requestBody?.content["application/json"]?.schema, document),
         });
       }
     }
   }
   return routes;
+}
+
+/** A body's schema with what it refers to, and what it adds to, in their places. */
+function whole(schema: JsonSchema | undefined, { components }: Document): JsonSchema | undefined {
+  const put = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map(put);
+    if ("$ref" in value) return put(components.schemas[String(value.$ref).split("/").at(-1) ?? ""]);
+    const { allOf, ...own } = Object.fromEntries(
+      Object.entries(value).map(([key, part]) => [key, put(part)]),
+    );
+    if (!Array.isArray(allOf)) return own;
+    return Object.assign({}, ...allOf, own, { required: allOf.flatMap((part) => part.required ?? []) });
+  };
+  // A schema stays one with its parts in their places.
+  return put(schema) as JsonSchema | undefined;
 }
 
 /** The smallest value that a schema admits, so that a request reaches the route's own logic. */

@@ -59,11 +59,14 @@ export const TakenEvents = Type.Object(
   { description: "The good ones are stored; `rejected` says whether there are others" },
 );
 
-/** A CloudEvent's own id serves where its data has none. */
+/** The event in a CloudEvent, whose own id serves where this has none. */
 const EventInside = Type.Object(
   { ...PaymentExhaust.properties, event_id: Type.Optional(PaymentExhaust.properties.event_id) },
-  { additionalProperties: false },
+  { $id: "PaymentExhaustInside", additionalProperties: false },
 );
+
+/** The event by itself. Its fields stand once in the document. */
+const Event = Type.Unsafe({ $id: "PaymentExhaust", allOf: [EventInside, { required: ["event_id"] }] });
 
 /** A CloudEvent 1.0 in JSON. Its extensions are let through. */
 const CloudEvent = Type.Object(
@@ -75,7 +78,7 @@ const CloudEvent = Type.Object(
     datacontenttype: Type.Optional(Type.String({ description: "`application/json`, or left out." })),
     data: EventInside,
   },
-  { description: "A CloudEvent 1.0 whose `data` is the event." },
+  { $id: "CloudEvent", description: "A CloudEvent 1.0 whose `data` is the event." },
 );
 
 /** Anything may stand where an event should be: it is answered as invalid by its index. */
@@ -88,13 +91,13 @@ const Lines = Type.String({ description: "On each line the JSON of one event; bl
 
 /** The bodies of the route of one event, by media type. */
 export const singleBodies = {
-  "application/json": PaymentExhaust,
+  "application/json": Event,
   "application/cloudevents+json": CloudEvent,
 };
 
 /** The bodies of the route of many events, by media type. */
 export const batchBodies = {
-  "application/json": among(PaymentExhaust),
+  "application/json": among(Event),
   "application/x-ndjson": Lines,
   "application/cloudevents+json": expected(CloudEvent),
   "application/cloudevents-batch+json": among(CloudEvent),

@@ -44,7 +44,7 @@ export function documentation(options: { readonly title: string; readonly about?
       .get(
         "/openapi.json",
         () => {
-          documentText ??= JSON.stringify(describe());
+          documentText ??= JSON.stringify(withComponents(describe()));
           return new Response(documentText, { headers: { "content-type": "application/json" } });
         },
         { detail: { hide: true } },
@@ -83,6 +83,24 @@ function openApiDocument(
     paths: shown,
     components: { schemas: { Problem: problemSchema }, securitySchemes },
   };
+}
+
+/** The document with each schema that has a name standing once, and referred to from everywhere else. */
+function withComponents(document: OpenApiDocument): OpenApiDocument {
+  const schemas = { ...document.components.schemas };
+  const named = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map(named);
+    const name = "$id" in value && typeof value.$id === "string" ? value.$id : undefined;
+    const parts = Object.entries(value).filter(([key]) => name === undefined || key !== "$id");
+    const whole = Object.fromEntries(parts.map(([key, part]) => [key, named(part)]));
+    if (name === undefined) return whole;
+    schemas[name] = whole;
+    return { $ref: `#/components/schemas/${name}` };
+  };
+  // The same document but for the schemas that were replaced.
+  const paths = named(document.paths) as OpenApiDocument["paths"];
+  return { ...document, paths, components: { ...document.components, schemas } };
 }
 
 /** What holds for every route of every app. */

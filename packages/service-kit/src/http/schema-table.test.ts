@@ -39,3 +39,11 @@ test("forms of an object are told apart by their constants", () => {
   ]);
   expect(typeWords(Type.Unknown())).toBe("any");
 });
+
+test("an object that adds to another is listed as one", () => {
+  const base = Type.Object({ id: Type.Optional(Type.String()), at: Type.String() });
+  expect(fieldRows({ allOf: [base, { required: ["id"] }] })).toMatchObject([
+    { name: "id", isRequired: true },
+    { name: "at", isRequired: true },
+  ]);
+});

@@ -5,6 +5,7 @@ interface Shown {
   readonly enum?: readonly unknown[];
   readonly format?: string;
   readonly anyOf?: readonly Shown[];
+  readonly allOf?: readonly Shown[];
   readonly items?: Shown;
   readonly properties?: Readonly<Record<string, Shown>>;
   readonly required?: readonly string[];
@@ -51,7 +52,7 @@ export function typeWords(schema: unknown): string {
 
 function plain(schema: Shown | undefined): string {
   if (schema === undefined) return "any";
-  if (schema.anyOf?.some((one) => one.properties !== undefined)) return "objects";
+  if (schema.anyOf?.some((one) => whole(one).properties !== undefined)) return "objects";
   return ["object", "string", "integer", "number", "boolean"].includes(schema.type ?? "")
     ? `${schema.type}s`
     : typeWords(schema);
@@ -67,10 +68,20 @@ function withLimits(words: string, shown: Shown): string {
   return limits === "" ? words : `${words}, ${limits.replace(/^to/, "up to")}`;
 }
 
-function rowsBelow(schema: Shown, path: string): FieldRow[] {
+/** An object that adds to others, as one. */
+function whole(schema: Shown): Shown {
+  if (schema.allOf === undefined) return schema;
+  const { allOf, ...own } = schema;
+  const parts = [...allOf.map(whole), own];
+  const properties = Object.assign({}, ...parts.map((part) => part.properties));
+  return { ...own, type: "object", properties, required: parts.flatMap((part) => part.required ?? []) };
+}
+
+function rowsBelow(given: Shown, path: string): FieldRow[] {
+  const schema = whole(given);
   if (schema.items !== undefined) return rowsBelow(schema.items, `${path}[]`);
   const variants =
-    schema.anyOf?.filter((one) => one.properties !== undefined || one.items !== undefined) ?? [];
+    schema.anyOf?.map(whole).filter((one) => one.properties !== undefined || one.items !== undefined) ?? [];
   if (variants.length === 1) return variants.flatMap((one) => rowsBelow(one, path));
   if (variants.length > 1) {
     return variants.flatMap((one, index) => [
