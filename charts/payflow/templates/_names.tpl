@@ -26,7 +26,16 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .name }}
 {{- end -}}
 
-{{/* (dict "root" $ "name" "payment") */}}
+{{/* Of pods: nothing that a version changes, lest an upgrade replaced pods that stay as they are. */}}
+{{- define "payflow.podLabels" -}}
+{{ include "payflow.selector" . }}
+app.kubernetes.io/part-of: payflow
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Of objects. (dict "root" $ "name" "payment") */}}
 {{- define "payflow.labels" -}}
 {{ include "payflow.selector" . }}
 app.kubernetes.io/part-of: payflow

@@ -43,7 +43,7 @@ export const podValues = {
   env: Type.Unsafe<Record<string, string>>({
     type: "object",
     description:
-      "Further settings, as docs/configuration.md has them. Secrets are refused: they come from Secrets.",
+      "Further settings, as docs/configuration.md has them, all in quotes. Secrets are refused: they come from Secrets.",
     propertyNames: {
       pattern: "^[A-Z][A-Z0-9_]*$",
       not: { pattern: "SECRET|TOKEN|PASSWORD|ENCRYPTION_KEY|DATABASE_URL|REDIS_URL" },

@@ -25,8 +25,13 @@ export interface Rendered {
 }
 
 /** Runs Helm, which reads `input` where it is told to read from `-`. */
-export async function helm(words: readonly string[], input = ""): Promise<Rendered> {
+export async function helm(
+  words: readonly string[],
+  input = "",
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Rendered> {
   const child = Bun.spawn([await helmBinary(), ...words], {
+    env: { ...process.env, ...environment },
     stdin: new Blob([input]),
     stdout: "pipe",
     stderr: "pipe",

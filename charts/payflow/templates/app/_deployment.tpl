@@ -26,7 +26,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "payflow.labels" . | nindent 8 }}
+        {{- include "payflow.podLabels" . | nindent 8 }}
         {{- with $settings.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

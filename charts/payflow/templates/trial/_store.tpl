@@ -34,7 +34,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "payflow.labels" . | nindent 8 }}
+        {{- include "payflow.podLabels" . | nindent 8 }}
     spec:
       automountServiceAccountToken: false
       enableServiceLinks: false
