@@ -25,7 +25,8 @@ export const operatorProcessSettings = Type.Object({
   ),
   CLUSTER_NAME: setting.optional(
     setting.text(
-      "What tells this cluster from others with the same apps; the uid of kube-system when left out.",
+      "What tells this cluster from others with the same apps, for good: what it made belongs to that name. " +
+        "The uid of kube-system when left out.",
       undefined,
       { pattern: "^[\\w.-]{1,253}$" },
     ),
