@@ -37,3 +37,8 @@ output "security_group_id" {
   description = "The server's."
   value       = aws_security_group.this.id
 }
+
+output "multi_az" {
+  description = "Whether a standby in another zone has every commit."
+  value       = aws_db_instance.this.multi_az
+}
