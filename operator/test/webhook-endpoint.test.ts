@@ -200,6 +200,11 @@ test("a Secret that is not the endpoint's own is never touched, and is said to b
   await endpoint.annotate({ "payflow.dev/force-sync": "1" });
   await endpoint.becomes("Stalled", { status: "True" });
   expect(await shop.get(secretKind, name)).toEqual(before);
+  const other = await newEndpoint(tenant, { signing: { secretName: name } });
+  await other.becomes("Stalled", { status: "True", reason: "SecretNotOwned" });
+  await other.remove();
+  await eventually(async () => (await other.get()) === undefined);
+  expect(await shop.get(secretKind, name)).toEqual(before);
   await shop.remove(secretKind, name);
   await endpoint.annotate({ "payflow.dev/force-sync": "2" });
   await endpoint.ready();

@@ -1,5 +1,6 @@
 import { rotateNowOf } from "../../governing/annotations.ts";
 import type { Reconciling } from "../../governing/reconciling.ts";
+import { Refused } from "../../governing/refusals.ts";
 import {
   abandonSecret,
   cachedSecret,
@@ -64,9 +65,12 @@ export async function forgetPrevious(
 
 /** Lets the Secret go with the endpoint, which has nothing more to send. */
 export async function abandonSigning(deps: Deps, endpoint: WebhookEndpoint): Promise<void> {
-  const { owner, name } = placeOf(endpoint);
-  const known = cachedSecret(deps, owner, name);
-  if (known !== undefined) await abandonSecret(deps, known);
+  try {
+    await abandonSecret(deps, await find(deps, endpoint));
+  } catch (error) {
+    // One that is not the endpoint's own is left alone to the end.
+    if (!(error instanceof Refused)) throw error;
+  }
 }
 
 /** Makes the Secret of a new endpoint without looking first; undefined where there is one of its name. */
@@ -82,7 +86,6 @@ async function makeFirst(deps: Deps, endpoint: WebhookEndpoint): Promise<Signing
     throw error;
   }
   deps.crash("signing.made");
-  tell(deps, endpoint, "Missing");
   return made;
 }
 
@@ -99,13 +102,14 @@ function placeOf(endpoint: WebhookEndpoint): { readonly owner: SecretOwner; read
   };
 }
 
+/** That a new endpoint has a secret goes without saying. */
 function tell({ leading }: Deps, endpoint: WebhookEndpoint, reason: IssueReason): void {
   const name = signingSecretName(endpoint);
-  const isRepair = reason === "Edited" || (reason === "Missing" && endpoint.status?.signing !== undefined);
+  const isRepair = reason === "Edited" || reason === "Missing";
   const why = reason === "Edited" ? "was edited" : "was gone";
   leading.events.record(webhookEndpointKind, endpoint, {
     type: isRepair ? "Warning" : "Normal",
-    reason: isRepair ? "SecretRestored" : reason === "Missing" ? "SecretMade" : "SecretRotated",
+    reason: isRepair ? "SecretRestored" : "SecretRotated",
     action: "Reconcile",
     note: isRepair
       ? `The signing secret in ${name} ${why}; a new one is in its place.`
