@@ -6,11 +6,12 @@ import { adminKubeconfig, clusterFolder } from "@payflow/one-machine/cluster/clu
 import { kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { nodeObstacle } from "@payflow/one-machine/cluster/node/obstacle.ts";
 import { readRunRecord } from "@payflow/one-machine/installation/state.ts";
+import { isAlive } from "@payflow/one-machine/processes/child.ts";
 import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { buildImage } from "../../image/build-image.ts";
-import { machineState, nodeBelongings, remains } from "./machine.ts";
+import { machineState, nodeBelongings, nodeProcesses, remains } from "./machine.ts";
 import { webServer } from "./web-server.ts";
 
 const obstacle = nodeObstacle();
@@ -102,10 +103,10 @@ describe.skipIf(obstacle !== null)("./payflow cluster up --node", () => {
     async () => {
       const before = machineState();
       await runPods();
-      const own = nodeBelongings(cluster);
+      const earlier = nodeProcesses(nodeBelongings(cluster));
       const killedAt = Date.now();
       process.kill(processOf("node"), "SIGKILL");
-      await eventually(() => remains(own).length === 0, { timeoutMs: 60_000 });
+      await eventually(() => !earlier.some(isAlive), { timeoutMs: 30_000 });
       await eventually(() => arePodsUpSince(killedAt), { timeoutMs: 180_000, everyMs: 500 });
       expect(await payflow("down")).toContain("has ended");
       expect(machineState()).toEqual(before);

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { cgroupsFile, initFile } from "@payflow/one-machine/cluster/node/node-order.ts";
+import { identify, type ProcessIdentity } from "@payflow/one-machine/processes/child.ts";
 
 /** What a node could change on a machine for everybody. */
 export interface MachineState {
@@ -47,10 +48,15 @@ export function nodeBelongings(folder: string): NodeBelongings {
 }
 
 /** What of it is still there: processes by their commands, and cgroups. */
-export function remains({ namespaces, cgroups }: NodeBelongings): string[] {
-  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isIn(name, namespaces));
-  const commands = processes.map((pid) => `${pid} ${readQuietly(`/proc/${pid}/comm`)}`);
-  return [...commands, ...cgroups.filter((folder) => existsSync(folder))];
+export function remains(own: NodeBelongings): string[] {
+  const commands = nodeProcesses(own).map(({ pid }) => `${pid} ${readQuietly(`/proc/${pid}/comm`)}`);
+  return [...commands, ...own.cgroups.filter((folder) => existsSync(folder))];
+}
+
+/** Who is in its namespaces now; the kernel gives the numbers of those that have ended to later ones. */
+export function nodeProcesses({ namespaces }: NodeBelongings): ProcessIdentity[] {
+  const numbers = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isIn(name, namespaces));
+  return numbers.flatMap((pid) => identify(Number(pid)) ?? []);
 }
 
 /** False for a process that has ended in the meantime. */
