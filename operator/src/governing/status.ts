@@ -38,8 +38,8 @@ export interface StatusWriter {
 }
 
 /**
- * Writes down what a pass has found; nothing is sent where the status says so already. Throws a conflict where
- * the object has changed since it was last seen.
+ * Writes down what a pass has found; nothing is sent where the status says so already. Throws a conflict
+ * where the object has changed since it was last seen.
  */
 export async function writeStatus<T extends AnyResource>(
   { leading, now }: StatusWriter,
