@@ -39,6 +39,11 @@ export function busMetrics(metrics: Metrics) {
       "topic",
     ]),
     lagSeconds: metrics.gauge("payflow_bus_lag_seconds", "Age of the oldest of them.", ["group", "topic"]),
+    retentionShare: metrics.gauge(
+      "payflow_bus_retention_ratio",
+      "Age of the oldest of them, as a share of the time that the broker keeps events; at 1 they are dropped (Kafka).",
+      ["group", "topic"],
+    ),
     storageShare: metrics.gauge("payflow_bus_storage_ratio", "Share of the broker's memory in use."),
   };
 }

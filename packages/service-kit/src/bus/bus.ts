@@ -24,8 +24,6 @@ export interface EventBus {
   /** How far a group is behind, over all its topics. Throws `unavailable` while the broker is away. */
   lag(group: string): Promise<GroupLag>;
   readonly deadLetters: DeadLetters;
-  /** Whether the broker's storage is above its high-water mark, so that it takes nothing for now. */
-  readonly isFull: boolean;
   /** Stops all subscriptions as their `stop` does and disconnects. */
   close(): Promise<void>;
 }

@@ -16,10 +16,11 @@ import type {
 } from "./bus.ts";
 import { type BusMetrics, busMetrics } from "./bus-metrics.ts";
 import { assertDeclared, isTopic } from "./groups.ts";
-import { clientOptions, type KafkaAddress, refusedLogin } from "./kafka/client.ts";
+import { awayWords, clientOptions, type KafkaAddress, refusedLogin } from "./kafka/client.ts";
 import { KafkaDeadLetters } from "./kafka/dead-letters.ts";
 import { isKafkaOutage, orUnavailable } from "./kafka/errors.ts";
 import { GroupMember } from "./kafka/group/group-member.ts";
+import { RetentionWatch } from "./kafka/group/retention-watch.ts";
 import { readLag } from "./kafka/lag.ts";
 import { KafkaLink } from "./kafka/link.ts";
 import { kafkaNames, type Names } from "./kafka/names.ts";
@@ -63,8 +64,6 @@ export async function openKafka(options: KafkaOptions): Promise<EventBus> {
 
 class Kafka implements EventBus {
   readonly deadLetters: DeadLetters;
-  /** Kafka tells nobody how full its disks are; a full one refuses what is sent. */
-  readonly isFull = false;
   readonly #options: KafkaOptions;
   readonly #client: BaseOptions;
   readonly #names: Names;
@@ -78,6 +77,8 @@ class Kafka implements EventBus {
   #upkeep: Promise<unknown> = Promise.resolve();
   #isOpening = true;
   #isPrepared = false;
+  #isToldAway = false;
+  #retention: RetentionWatch | null = null;
   #unfit: ConfigError | null = null;
 
   constructor(options: KafkaOptions, client: BaseOptions) {
@@ -164,7 +165,8 @@ class Kafka implements EventBus {
     const { signal } = this.#stopping;
     while (!signal.aborted && !this.#isPrepared) {
       try {
-        await prepareTopics(this.#link, this.#names, settings, logger);
+        const retentions = await prepareTopics(this.#link, this.#names, settings, logger);
+        this.#retention = new RetentionWatch(retentions, this.#metrics, logger);
         await this.#sender.prepare();
         this.#unfit = null;
         this.#isPrepared = true;
@@ -178,6 +180,8 @@ class Kafka implements EventBus {
           if (this.#isOpening && !(error instanceof TooFewBrokers)) return;
         }
         if (!isKafkaOutage(error)) logger.error({ err: error }, "Kafka cannot carry the bus");
+        else if (!this.#isToldAway) logger.warn({ err: error }, awayWords(error, this.#client));
+        this.#isToldAway = true;
         await pause(300, signal);
       }
     }
@@ -189,9 +193,10 @@ class Kafka implements EventBus {
       for (const group of this.#watched) {
         try {
           const lag = await readLag(this.#link, this.#names, group);
-          for (const { topic, events, seconds } of lag.topics) {
-            this.#metrics.lagEvents.set({ group, topic }, events);
-            this.#metrics.lagSeconds.set({ group, topic }, seconds);
+          for (const one of lag.topics) {
+            this.#metrics.lagEvents.set({ group, topic: one.topic }, one.events);
+            this.#metrics.lagSeconds.set({ group, topic: one.topic }, one.seconds);
+            this.#retention?.observe(group, one);
           }
         } catch (error) {
           if (!isKafkaOutage(error)) this.#options.logger.error({ err: error }, "lag could not be read");

@@ -80,10 +80,6 @@ class RedisStreams implements EventBus {
     this.#upkeep = new Upkeep({ link: this.#link, keys: this.#keys, groups, logger, metrics: this.#metrics });
   }
 
-  get isFull(): boolean {
-    return this.#link.isFull;
-  }
-
   async open(): Promise<void> {
     await this.#link.settle(openWaitMs);
     this.#upkeep.start();

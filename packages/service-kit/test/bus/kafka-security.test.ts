@@ -20,11 +20,11 @@ beforeAll(async () => {
 });
 afterAll(() => kafka.close());
 
-function open(settings: Partial<KafkaSettings>) {
+function open(settings: Partial<KafkaSettings>, lines: string[] = []) {
   return openKafka({
     settings: { ...testSettings(kafka.brokers), ...settings },
     service: "test",
-    logger: createLogger("test", process.env.LOG_LEVEL ?? "fatal"),
+    logger: createLogger("test", "warn", { write: (line) => lines.push(line) }),
     metrics: new Metrics("test"),
   });
 }
@@ -48,6 +48,8 @@ test.each([
 ] as const)("events go and come by %s", async (_name, settings) => {
   const bus = await open(settings());
   try {
+    // A busy machine may take longer than a start waits for the topics.
+    await eventually(() => bus.send([]).then(() => true), { timeoutMs: 40_000 });
     const { events } = await record(bus, "ledger", ["payment.settled"]);
     await bus.publish("payment.settled", testEvents("payment.settled", testKeys(5), 4));
     await eventually(() => events.length >= 20);
@@ -61,8 +63,10 @@ test("a wrong password and an unknown authority are told by their settings, and 
   const wrong = { ...login(), KAFKA_SASL_PASSWORD: "of another user" };
   await expect(open({ KAFKA_BROKERS: security.scram, ...wrong })).rejects.toThrow("Kafka refuses this login");
   await expect(open({ KAFKA_BROKERS: security.tls, KAFKA_TLS: true })).rejects.toThrow("KAFKA_TLS");
-  const outside = await open({ KAFKA_BROKERS: security.mtls, ...authority() });
+  const lines: string[] = [];
+  const outside = await open({ KAFKA_BROKERS: security.mtls, ...authority() }, lines);
   const sent = outside.publish("payment.settled", testEvents("payment.settled", testKeys(1), 1));
   await expect(sent).rejects.toThrow("unavailable");
+  await eventually(() => lines.join().includes("set KAFKA_TLS_CERT_FILE"));
   await outside.close();
 });

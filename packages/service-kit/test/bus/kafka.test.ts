@@ -56,6 +56,8 @@ async function open(
   logger.warn = (_about: unknown, text?: unknown) => void warn.push(String(text));
   const bus = await openKafka({ settings: made, service: "test", logger, metrics });
   endings.push(() => bus.close());
+  // A busy machine may take longer than a start waits for the topics.
+  await eventually(() => bus.send([]).then(() => true), { timeoutMs: 40_000 });
   return bus;
 }
 
@@ -245,6 +247,31 @@ test("an existing topic that would lose events is refused by name, another numbe
   const other = `${losing.KAFKA_PREFIX}${topic}`;
   await withAdmin((admin) => admin.createTopics({ topics: [other], partitions: 4, replicas: 1, configs }));
   await expect(open(losing)).rejects.toThrow(`${other}: set cleanup.policy to delete`);
+});
+
+test("a group that comes near the end of the time that Kafka keeps events is warned of, and seen in a metric", async () => {
+  const made = settings();
+  const name = `${made.KAFKA_PREFIX}${topic}`;
+  const configs = [{ name: "retention.ms", value: "6000" }];
+  await withAdmin((admin) => admin.createTopics({ topics: [name], partitions: 1, replicas: 1, configs }));
+  const lines: string[] = [];
+  const metrics = new Metrics("test");
+  const logger = createLogger("test", "error", { write: (line) => lines.push(line) });
+  const bus = await openKafka({ settings: made, service: "test", logger, metrics });
+  endings.push(() => bus.close());
+  await eventually(() => bus.send([]).then(() => true));
+  const mayGoOn = Promise.withResolvers<void>();
+  await follow(bus, { handle: () => mayGoOn.promise });
+  await bus.publish(topic, testEvents(topic, testKeys(1), 1));
+  const share = async () => {
+    const [, value] =
+      /^payflow_bus_retention_ratio\{.*payment\.settled.*\} (.*)$/m.exec(await metrics.text()) ?? [];
+    return Number(value);
+  };
+  await eventually(async () => (await share()) > 0.5, { timeoutMs: 40_000 });
+  expect(lines.join()).toContain("Kafka may soon drop events it has not read");
+  mayGoOn.resolve();
+  await eventually(async () => (await share()) === 0, { timeoutMs: 40_000 });
 });
 
 test("more copies than there are brokers is a wrong setting", async () => {

@@ -115,6 +115,20 @@ export function refusedLogin(error: unknown): ConfigError | null {
   return reason === undefined ? null : new ConfigError([`KAFKA_TLS and its files: ${reason.message}`]);
 }
 
+/**
+ * What may be wrong when Kafka is away from the first connection on. Bun hands on no word of a broker that
+ * misses a client's certificate: the connection is closed, as by one that is about to end.
+ */
+export function awayWords(error: unknown, { tls }: BaseOptions): string {
+  const isClosed = causesOf(error).some(({ message }) => message === "Connection closed");
+  const hasCertificate = tls !== undefined && "cert" in tls;
+  if (!isClosed || tls === undefined || hasCertificate) return "Kafka is away";
+  return (
+    "Kafka closes every connection: where it asks for a client's certificate, set KAFKA_TLS_CERT_FILE and " +
+    "KAFKA_TLS_KEY_FILE"
+  );
+}
+
 /** An error, those it gathers and their causes. */
 function causesOf(error: unknown): Error[] {
   if (!(error instanceof Error)) return [];

@@ -55,23 +55,30 @@ function wantedTopics(names: Names, settings: KafkaTopicSettings): Wanted[] {
 const leastInSync = (replicas: number) => (replicas >= 3 ? 2 : 1);
 
 /**
- * Makes the topics that are missing and looks at the others. Throws `ConfigError` where one would lose
- * events, or where none can be made; differences that lose nothing are logged.
+ * Makes the topics that are missing and looks at the others; returns for how many seconds each topic of
+ * events keeps them, where it is not for ever. Throws `ConfigError` where one would lose events, or where
+ * none can be made; differences that lose nothing are logged.
  */
 export async function prepareTopics(
   link: KafkaLink,
   names: Names,
   settings: KafkaTopicSettings,
   logger: Logger,
-): Promise<void> {
+): Promise<ReadonlyMap<string, number>> {
   const wanted = wantedTopics(names, settings);
   const present = new Set(await link.ask((admin) => admin.listTopics()));
   const missing = wanted.filter(({ name }) => !present.has(name));
   await makeTopics(link, missing);
-  await checkTopics(
+  const found = await checkTopics(
     link,
     wanted.filter(({ name }) => present.has(name)),
     logger,
+  );
+  const keptMs = (name: string) => Number(found.get(name) ?? settings.KAFKA_RETENTION_HOURS * hourMs);
+  return new Map(
+    topics
+      .map((topic) => [topic, keptMs(names.topic(topic)) / 1_000] as const)
+      .filter(([, seconds]) => seconds > 0),
   );
 }
 
@@ -115,8 +122,14 @@ export function isMadeMeanwhile(error: unknown): boolean {
   return isAnswer(error, "TOPIC_ALREADY_EXISTS");
 }
 
-async function checkTopics(link: KafkaLink, present: readonly Wanted[], logger: Logger): Promise<void> {
-  if (present.length === 0) return;
+/** Looks at the topics that are there; returns the retention of each in ms, where it may be read. */
+async function checkTopics(
+  link: KafkaLink,
+  present: readonly Wanted[],
+  logger: Logger,
+): Promise<ReadonlyMap<string, string>> {
+  const retentions = new Map<string, string>();
+  if (present.length === 0) return retentions;
   const metadata = await link.metadata(
     present.map(({ name }) => name),
     true,
@@ -137,11 +150,13 @@ async function checkTopics(link: KafkaLink, present: readonly Wanted[], logger: 
     if (config === undefined) continue;
     problems.push(...lossesOf(topic, config, copies));
     const retentionMs = config.get("retention.ms");
+    if (typeof retentionMs === "string") retentions.set(topic.name, retentionMs);
     if (retentionMs !== topic.configs["retention.ms"]) {
       logger.warn({ topic: topic.name, retentionMs }, "a topic of Kafka keeps its events for another time");
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
+  return retentions;
 }
 
 /** What of a topic's configuration loses events. */
