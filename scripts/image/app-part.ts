@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { platformDatabases, repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { billOfMaterials, licenceTexts, type UsedPackage, usedPackages } from "./bill-of-materials.ts";
@@ -36,7 +36,21 @@ async function bundle(app: string): Promise<UsedPackage[]> {
     define: { __dirname: '"/app"', __filename: JSON.stringify(imageProgram) },
     naming: { entry: "[name].[ext]", chunk: "chunks/[name]-[hash].[ext]" },
   });
-  return usedPackages(Object.keys(result.metafile?.inputs ?? {}));
+  const inputs = Object.keys(result.metafile?.inputs ?? {});
+  copyWebAssembly(inputs, path.join(app, "chunks"));
+  return usedPackages(inputs);
+}
+
+/** A bundle holds modules alone: a file that one of them reads goes to where its chunk then looks for it. */
+function copyWebAssembly(inputs: readonly string[], chunks: string): void {
+  const wanted = /new URL\(['"](\.[^'"]+\.wasm)['"], import\.meta\.url\)/g;
+  for (const input of inputs.map((one) => path.resolve(repositoryRoot, one))) {
+    for (const [, relative = ""] of readFileSync(input, "utf8").matchAll(wanted)) {
+      const target = path.join(chunks, relative);
+      mkdirSync(path.dirname(target), { recursive: true });
+      cpSync(path.join(path.dirname(input), relative), target);
+    }
+  }
 }
 
 /** What the migrator reads; the snapshots beside it are for making further migrations. */
