@@ -48,7 +48,7 @@ export function outageTests(test: BusTest): void {
 
   test("a service starts while the broker is away, and works once it is back", async (space) => {
     await space.harness.stopBroker();
-    const bus = await space.open();
+    const bus = await space.open(false);
     const { events, subscription } = await record(bus, "ledger", ["payment.settled"]);
     const [key = ""] = testKeys(1);
     await expect(bus.publish("payment.settled", [testEvent("payment.settled", key, 1)])).rejects.toThrow(

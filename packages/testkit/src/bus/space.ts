@@ -1,6 +1,7 @@
 import { test } from "bun:test";
 import type { EventEnvelope, Topic } from "@payflow/contracts/events.ts";
 import type { EventBus, RunningSubscription, Subscription } from "@payflow/service-kit/bus/bus.ts";
+import { eventually } from "../eventually.ts";
 import { type BusHarness, loadAdapter } from "./harness.ts";
 import { Replicas } from "./replica.ts";
 import type { ReplicaOrder } from "./replica-process.ts";
@@ -14,10 +15,12 @@ class BusSpace {
     readonly settings: string,
   ) {}
 
-  async open(): Promise<EventBus> {
+  /** A bus that takes events, unless its broker is away: a busy machine may need longer than an app waits. */
+  async open(isBrokerThere = true): Promise<EventBus> {
     const openBus = await loadAdapter(this.harness.adapter);
     const bus = await openBus(this.settings, "bus-suite");
     this.#endings.push(() => bus.close());
+    if (isBrokerThere) await eventually(() => bus.send([]).then(() => true), { timeoutMs: 60_000 });
     return bus;
   }
 
