@@ -17,8 +17,8 @@ export function planFor(endpoint: WebhookEndpoint, tenant: Tenant | undefined): 
   if (isBeingDeleted(endpoint)) return { kind: "remove" };
   const { metadata, spec, status } = endpoint;
   const named = { namespace: spec.tenantRef.namespace ?? metadata.namespace, name: spec.tenantRef.name };
-  // One that was made before does not wait for a tenant that is being repaired.
-  const isMade = status?.endpointId !== undefined || (tenant !== undefined && isReady(tenant));
+  // One that was made before does not wait for a tenant that is being repaired, nor any for a change of it.
+  const isMade = status?.endpointId !== undefined || readyOf(tenant)?.status === "True";
   const objection = objectionTo(
     { namespace: metadata.namespace, mode: spec.mode, tenant: named },
     tenant && { mode: tenant.spec.mode, allowedNamespaces: tenant.spec.allowedNamespaces, isMade },
@@ -36,12 +36,13 @@ export function hasToBePut(
 }
 
 /** Whether the last pass had left all as wanted, so that what differs now is somebody else's doing. */
-export function isReady({
-  metadata,
-  status,
-}: Pick<Tenant | WebhookEndpoint, "metadata" | "status">): boolean {
-  const ready = status?.conditions?.find(({ type }) => type === "Ready");
-  return ready?.status === "True" && ready.observedGeneration === metadata.generation;
+export function isReady(endpoint: WebhookEndpoint): boolean {
+  const ready = readyOf(endpoint);
+  return ready?.status === "True" && ready.observedGeneration === endpoint.metadata.generation;
+}
+
+function readyOf(object: Pick<Tenant | WebhookEndpoint, "status"> | undefined) {
+  return object?.status?.conditions?.find(({ type }) => type === "Ready");
 }
 
 /** What the status says of the secret. */
