@@ -7,13 +7,55 @@ const amounts = closed({
   "ephemeral-storage": quantity("Space on the node's disk."),
 });
 
-/** What can be said of the pods of every app, and of each by itself. */
-export const podValues = {
+const secretNames = "SECRET|TOKEN|PASSWORD|ENCRYPTION_KEY|DATABASE_URL|REDIS_URL";
+/** What has to agree with ports, Services and other apps, and has values of its own. */
+const chartsOwn = [
+  "HOST",
+  "PORT",
+  "INTERNAL_PORT",
+  "REPLICA_PORT",
+  "EVENT_BUS",
+  "INSTALLED_APPS",
+  "OPERATOR_.*",
+];
+
+/** What can be said of the pods of the operator, and of every app. */
+export const operatorPodValues = {
   replicas: count("Pods, where nothing scales them.", { minimum: 0, maximum: 1_000 }),
   resources: closed(
     { requests: amounts, limits: amounts },
     "What a pod asks for and may have at most. There is no limit of processors: it would slow down what others leave free.",
   ),
+  maxUnavailable: Type.Union([count("Pods.", { minimum: 0 }), text("A share.", "^[0-9]{1,3}%$")], {
+    description: "Pods that may be evicted at once, as a number or a share.",
+  }),
+  scratchSize: quantity("Of /tmp, the one place where a pod may write."),
+  env: Type.Unsafe<Record<string, string>>({
+    type: "object",
+    description:
+      "Further settings, as docs/configuration.md has them, all in quotes. Secrets and what the chart sets are refused.",
+    propertyNames: {
+      pattern: "^[A-Z][A-Z0-9_]*$",
+      not: { pattern: `${secretNames}|^(${chartsOwn.join("|")})$|_SERVICE_URL$` },
+    },
+    additionalProperties: { type: "string" },
+  }),
+  podAnnotations: map("Annotations of the pods."),
+  podLabels: map("Labels of the pods besides the chart's own."),
+  serviceAccountAnnotations: map("Of the ServiceAccount; clouds give it an identity of theirs by these."),
+  priorityClassName: name("The pods' PriorityClass."),
+  nodeSelector: map("Labels of the nodes where the pods may run."),
+  tolerations: Type.Array(Type.Object({}), { description: "Of Kubernetes." }),
+  affinity: Type.Object({}, { description: "Of Kubernetes." }),
+  topologySpread: oneOfThese(
+    ["ScheduleAnyway", "DoNotSchedule"],
+    "Whether pods that cannot be spread over nodes and zones run all the same.",
+  ),
+};
+
+/** What can be said of the pods of every app, and of each by itself. */
+export const podValues = {
+  ...operatorPodValues,
   autoscaling: closed(
     {
       kind: oneOfThese(
@@ -32,33 +74,8 @@ export const podValues = {
     },
     "Where it is not none, `replicas` counts for nothing.",
   ),
-  maxUnavailable: Type.Union([count("Pods.", { minimum: 0 }), text("A share.", "^[0-9]{1,3}%$")], {
-    description: "Pods that may be evicted at once, as a number or a share.",
-  }),
   preStopSeconds: count("How long a pod that ends still takes requests, until balancers have seen it go.", {
     minimum: 0,
     maximum: 120,
   }),
-  scratchSize: quantity("Of /tmp, the one place where a pod may write."),
-  env: Type.Unsafe<Record<string, string>>({
-    type: "object",
-    description:
-      "Further settings, as docs/configuration.md has them, all in quotes. Secrets are refused: they come from Secrets.",
-    propertyNames: {
-      pattern: "^[A-Z][A-Z0-9_]*$",
-      not: { pattern: "SECRET|TOKEN|PASSWORD|ENCRYPTION_KEY|DATABASE_URL|REDIS_URL" },
-    },
-    additionalProperties: { type: "string" },
-  }),
-  podAnnotations: map("Annotations of the pods."),
-  podLabels: map("Labels of the pods besides the chart's own."),
-  serviceAccountAnnotations: map("Of the ServiceAccount; clouds give it an identity of theirs by these."),
-  priorityClassName: name("The pods' PriorityClass."),
-  nodeSelector: map("Labels of the nodes where the pods may run."),
-  tolerations: Type.Array(Type.Object({}), { description: "Of Kubernetes." }),
-  affinity: Type.Object({}, { description: "Of Kubernetes." }),
-  topologySpread: oneOfThese(
-    ["ScheduleAnyway", "DoNotSchedule"],
-    "Whether pods that cannot be spread over nodes and zones run all the same.",
-  ),
 };

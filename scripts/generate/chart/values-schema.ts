@@ -1,6 +1,6 @@
 import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { Type } from "@sinclair/typebox";
-import { podValues } from "./pod-values.ts";
+import { operatorPodValues, podValues } from "./pod-values.ts";
 import { cidrs, closed, count, flag, map, name, oneOfThese, ports, quantity, text } from "./value-schemas.ts";
 
 const store = (what: string) => ({ image: text(`${what}'s image.`), size: quantity("Of its volume.") });
@@ -94,7 +94,7 @@ const operator = closed({
     "^[\\w.-]{0,253}$",
   ),
   userRoles: flag("Whether who may view, edit or administer a namespace may do so with our resources in it."),
-  pods: closed(podValues, "As `defaults`, where the operator's pods differ."),
+  pods: closed(operatorPodValues, "As `defaults`, where the operator's pods differ."),
 });
 
 const outside = {

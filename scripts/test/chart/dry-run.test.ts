@@ -8,7 +8,7 @@ import { examples, template } from "./chart.ts";
 import { valueSets } from "./value-sets.ts";
 
 const buildMs = 30 * 60_000;
-const patienceMs = 120_000;
+const patienceMs = 600_000;
 let cluster: TestCluster;
 let namespace: string;
 

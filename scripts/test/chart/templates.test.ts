@@ -388,3 +388,19 @@ test("what would not work is refused in words that say what to do", async () => 
   const scaling = { autoscaling: { kind: "hpa", minReplicas: 11 } };
   expect(await refused({ ...leastValues, apps: { ledger: scaling } })).toContain("apps.ledger.autoscaling");
 });
+
+test("every Secret's key that pods ask for is told in the page about installing, or on the chart's own", async () => {
+  const objects = await objectsOf({
+    ...{ kafka: { brokers: "a:1", sasl: { mechanism: "plain" } }, secrets: { kafka: "user" } },
+  });
+  const pages = ["docs/install.md", "charts/payflow/README.md"].map((file) =>
+    readFileSync(path.join(repositoryRoot, file), "utf8"),
+  );
+  const keys = [...JSON.stringify(objects).matchAll(/"secretKeyRef":\{"name":"[^"]+","key":"([^"]+)"/g)].map(
+    ([, key = ""]) => key,
+  );
+  expect(new Set(keys).size).toBeGreaterThan(20);
+  const named = (key: string) =>
+    pages.some((page) => page.includes(key.replace(/^(\w+)-(owner-)?url$/, "-$2url")));
+  expect(keys.filter((key) => !named(key))).toEqual([]);
+});

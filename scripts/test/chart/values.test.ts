@@ -4,7 +4,7 @@ import { chartFolder, helm, leastValues, template } from "./chart.ts";
 import { valueSets } from "./value-sets.ts";
 
 const buildMs = 30 * 60_000;
-const patienceMs = 120_000;
+const patienceMs = 600_000;
 
 beforeAll(() => helmBinary(), buildMs);
 
@@ -19,6 +19,9 @@ const bad: readonly (readonly [object, string])[] = [
   [{ apps: { payment: { env: { ADMIN_TOKEN: "x" } } } }, "ADMIN_TOKEN"],
   [{ apps: { payment: { env: { DATABASE_URL: "postgres://u:p@h/d" } } } }, "DATABASE_URL"],
   [{ apps: { payment: { env: { KAFKA_SASL_PASSWORD: "x" } } } }, "KAFKA_SASL_PASSWORD"],
+  [{ apps: { payment: { env: { PORT: "80" } } } }, "PORT"],
+  [{ apps: { payment: { env: { FRAUD_SERVICE_URL: "http://elsewhere" } } } }, "FRAUD_SERVICE_URL"],
+  [{ operator: { pods: { autoscaling: { kind: "hpa" } } } }, "/operator/pods"],
   [{ apps: { payment: { env: { "not a name": "x" } } } }, "not a name"],
   [{ apps: { payment: { env: { FRAUD_TIMEOUT_MS: 250 } } } }, "/apps/payment/env/FRAUD_TIMEOUT_MS"],
   [{ image: { digest: "sha256:12" } }, "/image/digest"],
