@@ -17,7 +17,7 @@ beforeAll(async () => {
   shop = place.shop;
   fraud = postgres(place.apps.databaseUrl("fraud", "superuser"), { max: 2, onnotice: () => {} });
   await place.startOperator();
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await fraud?.end({ timeout: 2 });

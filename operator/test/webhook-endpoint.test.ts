@@ -20,7 +20,7 @@ beforeAll(async () => {
   [shop, stranger] = place.namespaces as [Namespace, Namespace];
   notifier = postgres(place.apps.databaseUrl("notifier", "superuser"), { max: 2, onnotice: () => {} });
   await place.startOperator();
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   for (const receiver of receivers) receiver.close();
@@ -32,8 +32,7 @@ let count = 0;
 const newName = (what: string) => `${what}-${++count}`;
 
 /** A tenant of a test's own, with a key that works. */
-async function newTenant(spec: object = {}) {
-  const name = newName("tenant");
+async function newTenant(spec: object = {}, name = newName("tenant")) {
   await shop.create(tenantKind, name, {
     ...{ displayName: "Acme", contactEmail: "owner@example.com", mode: "test", currency: "INR" },
     ...spec,
@@ -241,6 +240,38 @@ describe("from another namespace", () => {
     await endpoint.ready();
     await endpoint.receives(tenant);
   });
+});
+
+test("one that is paused gets nothing either once its tenant does not allow it", async () => {
+  const tenant = await newTenant({ allowedNamespaces: [stranger.name] });
+  const endpoint = await newEndpoint(tenant, {}, stranger);
+  await endpoint.ready();
+  await endpoint.annotate({ "payflow.dev/paused": "true" });
+  await tenant.change({ allowedNamespaces: [] });
+  await endpoint.becomes("Stalled", { status: "True", reason: "TenantNotAllowed" });
+  const id = (await endpoint.get())?.status.endpointId;
+  const [row] = await notifier`select enabled from endpoint where id = ${id}`;
+  expect(row?.enabled).toBe(false);
+});
+
+test("an endpoint of a tenant that was made again under its name sends nothing of the one before", async () => {
+  const tenant = await newTenant();
+  const endpoint = await newEndpoint(tenant);
+  await endpoint.ready();
+  const { endpointId: id, tenantId } = (await endpoint.get())?.status ?? {};
+  // Both changes come in one pass, as while the operator is away.
+  await endpoint.annotate({ "payflow.dev/paused": "true" });
+  await shop.remove(tenantKind, tenant.name);
+  await eventually(async () => (await shop.get(tenantKind, tenant.name)) === undefined);
+  await newTenant({ apiKey: { secretName: newName("key") } }, tenant.name);
+  await eventually(async () => {
+    const status = (await shop.get(tenantKind, tenant.name))?.status;
+    return status?.tenantId !== undefined && status.tenantId !== tenantId;
+  });
+  await endpoint.annotate({ "payflow.dev/paused": null });
+  await endpoint.becomes("Stalled", { status: "True", reason: "TenantReplaced" });
+  const [row] = await notifier`select enabled, tenant_id from endpoint where id = ${id}`;
+  expect(row).toEqual({ enabled: false, tenant_id: tenantId });
 });
 
 test("a mode that the tenant has not is refused", async () => {

@@ -14,7 +14,7 @@ let place: Workplace;
 
 beforeAll(async () => {
   place = await Workplace.make({ env: { RESYNC_SECONDS: "2", DELIVERY_STATUS_SECONDS: "1" } });
-}, 120_000);
+}, 300_000);
 
 afterAll(() => place?.close());
 

@@ -12,7 +12,7 @@ let place: Workplace;
 beforeAll(async () => {
   place = await Workplace.make();
   await place.startOperator();
-}, 120_000);
+}, 300_000);
 
 afterAll(() => place?.close());
 

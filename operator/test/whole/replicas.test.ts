@@ -19,7 +19,7 @@ let second: Awaited<ReturnType<typeof secondAccount>>;
 beforeAll(async () => {
   place = await Workplace.make();
   second = await secondAccount(place);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => place?.close());
 
