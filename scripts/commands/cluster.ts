@@ -2,6 +2,7 @@ import { clusterFolder } from "@payflow/one-machine/cluster/cluster.ts";
 import { loadIntoNode } from "@payflow/one-machine/cluster/node/node-cluster.ts";
 import { storeAddressesOf } from "@payflow/one-machine/cluster/node/node-stores.ts";
 import { Command } from "commander";
+import { chartSecrets } from "../cluster/chart-secrets.ts";
 import { bringClusterDown, bringClusterUp, clusterKubeconfig } from "../cluster/from-outside.ts";
 import { type StateFlag, stateOption, wholeNumber } from "./state-option.ts";
 
@@ -18,6 +19,7 @@ export function clusterCommand(): Command {
     .addCommand(kubeconfigCommand())
     .addCommand(loadCommand())
     .addCommand(storesCommand())
+    .addCommand(secretsCommand())
     .addCommand(runCommand(), { hidden: true });
 }
 
@@ -73,6 +75,13 @@ function storesCommand(): Command {
     .action(({ state }: StateFlag) => {
       console.log(JSON.stringify(storeAddressesOf(clusterFolder(state)), null, 2));
     });
+}
+
+function secretsCommand(): Command {
+  return new Command("secrets")
+    .description("Prints the Secrets that the chart asks for, with these stores, for kubectl apply -f -.")
+    .addOption(stateOption())
+    .action(({ state }: StateFlag) => console.log(JSON.stringify(chartSecrets(clusterFolder(state)))));
 }
 
 /** What `up` leaves running: the supervisor. */

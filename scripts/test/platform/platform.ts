@@ -46,8 +46,11 @@ export interface TestTenant {
   readonly testKey: string;
 }
 
+/** An installation by its doors and its owner's token, wherever it runs. */
+type Owned = Pick<RunningInstallation, "url" | "adminToken">;
+
 /** As the admin: what anybody may register in a minute is less than what all tests together do. */
-export async function registerTenant(installation: RunningInstallation): Promise<TestTenant> {
+export async function registerTenant(installation: Owned): Promise<TestTenant> {
   const body = { name: "Test tenant", email: "owner@example.com" };
   const made = await adminCall(installation, "tenant", "POST", "/tenants/register", body);
   if (made.status !== 201) throw new Error(`registration answered ${made.status}: ${made.text}`);
@@ -56,7 +59,7 @@ export async function registerTenant(installation: RunningInstallation): Promise
 
 /** An admin's request. */
 export function adminCall(
-  installation: RunningInstallation,
+  installation: Owned,
   app: string,
   method: string,
   path: string,
@@ -85,7 +88,7 @@ export function pay(
 
 /** Sets a tenant's limits; those that are left out are far beyond what tests send. */
 export async function setLimits(
-  installation: RunningInstallation,
+  installation: Owned,
   tenant: TestTenant,
   changes: Readonly<Record<string, number | null>>,
 ): Promise<void> {
@@ -102,6 +105,6 @@ export async function setLimits(
 }
 
 /** Raises a tenant's rate limits, for tests that send many requests. */
-export function raiseLimits(installation: RunningInstallation, tenant: TestTenant): Promise<void> {
+export function raiseLimits(installation: Owned, tenant: TestTenant): Promise<void> {
   return setLimits(installation, tenant, {});
 }

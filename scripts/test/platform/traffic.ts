@@ -27,11 +27,17 @@ export class Traffic {
   readonly unexpected: string[] = [];
   /** Answers with 5xx that are not the documented 503: `unavailable`, with when to come again. */
   readonly serverErrors: string[] = [];
+  /** How often that documented 503 was answered. */
+  timesUnavailable = 0;
   #isStopping = false;
   #isAbandoned = false;
   readonly #callers: Promise<void>[];
 
-  constructor(installation: RunningInstallation, tenant: TestTenant, callers: number) {
+  constructor(
+    installation: Pick<RunningInstallation, "url">,
+    tenant: Pick<TestTenant, "liveKey">,
+    callers: number,
+  ) {
     const url = `${installation.url("payment")}/payments`;
     this.#callers = Array.from({ length: callers }, (_, index) => this.#caller(url, tenant.liveKey, index));
   }
@@ -86,6 +92,7 @@ export class Traffic {
         }
         const isDocumented =
           answer.status === 503 && answer.body.code === "unavailable" && answer.headers.has("retry-after");
+        if (isDocumented) this.timesUnavailable += 1;
         if (answer.status >= 500 && !isDocumented) this.serverErrors.push(`${answer.status} ${answer.text}`);
         if (answer.status < 500 && answer.status !== 409) {
           this.unexpected.push(`${answer.status} ${answer.text}`);

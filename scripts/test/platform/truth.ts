@@ -13,7 +13,7 @@ export class Truth {
   readonly notifier: Sql;
   readonly #acknowledged = new Set<string>();
 
-  constructor(installation: RunningInstallation) {
+  constructor(installation: Pick<RunningInstallation, "databaseUrl">) {
     const open = (name: string) =>
       postgres(installation.databaseUrl(name, "superuser"), { max: 2, onnotice: () => {}, idle_timeout: 5 });
     this.payment = open("payment");
