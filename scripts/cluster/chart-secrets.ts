@@ -5,8 +5,9 @@ import { storeAddressesOf } from "@payflow/one-machine/cluster/node/node-stores.
 import { writeWhole } from "@payflow/one-machine/installation/state.ts";
 
 /**
- * The Secrets that the chart asks for, as a List for `kubectl apply`: the stores of the cluster in this folder,
- * and what the platform signs and encrypts with, made at the first call. Throws where there are no stores.
+ * The Secrets that the chart asks for, as a List for `kubectl apply`: the stores of the cluster in this
+ * folder, and what the platform signs and encrypts with, made at the first call. Throws where there are no
+ * stores.
  */
 export function chartSecrets(folder: string): unknown {
   const { databases, cacheRedis, durableRedis } = storeAddressesOf(folder);
