@@ -5,7 +5,7 @@ import {
 } from "@payflow/contracts/internal-notifier.ts";
 import { governedId } from "@payflow/contracts/internal-operator.ts";
 import type { Reconciling } from "../governing/reconciling.ts";
-import { progressOfFailure } from "../governing/refusals.ts";
+import { progressOfFailure, Refused } from "../governing/refusals.ts";
 import { writeStatus } from "../governing/status.ts";
 import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
 import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
@@ -54,6 +54,8 @@ const drainingMs = 5_000;
 /** What is in the way may go without a word to us: another's Secret, another endpoint of the tenant's. */
 const unwatched = new Set(["SecretNotOwned", "LimitReached"]);
 const unwatchedMs = 30_000;
+const tenantReplaced =
+  "The endpoint was made for a Tenant of this name that is gone, and sends nothing. Delete it and make it again.";
 const drainPolicies = { Drain: "drain", Immediate: "immediate" } as const;
 
 /** Makes the notifier send what WebhookEndpoint resources say, and tells how that goes. */
@@ -89,7 +91,9 @@ export class WebhookEndpointReconciler
     pass: Pass,
   ): Promise<EndpointOutcome> {
     if (plan.kind === "withhold") {
-      await this.#silence(endpoint, pass);
+      // The finalizer was there before the notifier heard of it, the status only afterwards.
+      const isThere = endpoint.metadata.finalizers?.includes(finalizer) === true;
+      if (isThere) await this.#silence(endpoint, await this.#read(endpoint, pass), pass);
       return { kind: "withheld", progress: plan.progress };
     }
     if (plan.kind === "remove") return this.#remove(endpoint, pass);
@@ -132,9 +136,13 @@ export class WebhookEndpointReconciler
     const endpoint = await watched.endpoints.writing(keyOf(read.metadata), () =>
       addFinalizer(leading.client, webhookEndpointKind, read, finalizer),
     );
+    let found = await this.#find(endpoint, pass);
+    if (found !== undefined && found.tenant_id !== tenantId) {
+      await this.#silence(endpoint, found, pass);
+      throw new Refused("TenantReplaced", tenantReplaced);
+    }
     const signing = await ensureSigning(this.#deps, endpoint);
     const body = endpointBody(endpoint.spec, tenantId, signing.current);
-    let found = await this.#find(endpoint, pass);
     const drifted = found === undefined ? ["endpoint"] : driftedFields(endpoint.spec, signing.current, found);
     if (found === undefined || hasToBePut(endpoint, drifted, found)) {
       const isOthersDoing = isReady(endpoint) && !isNewer(signing, endpoint);
@@ -148,13 +156,15 @@ export class WebhookEndpointReconciler
 
   /** What the notifier has; not asked where it cannot have anything yet. */
   async #find(endpoint: WebhookEndpoint, pass: Pass): Promise<InternalEndpoint | undefined> {
-    if (endpoint.status?.endpointId === undefined) return undefined;
+    return endpoint.status?.endpointId === undefined ? undefined : this.#read(endpoint, pass);
+  }
+
+  #read(endpoint: WebhookEndpoint, pass: Pass): Promise<InternalEndpoint | undefined> {
     return this.#deps.apps.notifier.read(pathOf(endpoint), InternalEndpoint, pass);
   }
 
-  /** A tenant that allows the endpoint no longer is told of no further: nothing more is sent. */
-  async #silence(endpoint: WebhookEndpoint, pass: Pass): Promise<void> {
-    const found = await this.#find(endpoint, pass);
+  /** A tenant that allows the endpoint no longer, or is gone, is told of no further: nothing more is sent. */
+  async #silence(endpoint: WebhookEndpoint, found: InternalEndpoint | undefined, pass: Pass): Promise<void> {
     if (found === undefined || found.state !== "open" || !found.enabled) return;
     const { tenant_id, mode, url, events, delivery } = found;
     const body = { tenant_id, mode, url, events, delivery, enabled: false, signing: { overlap_seconds: 0 } };

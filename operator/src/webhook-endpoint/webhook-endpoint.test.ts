@@ -38,3 +38,20 @@ test("what is paused is left alone, its deletion too; a deleted one needs no ten
   expect(planFor(endpoint({ ...paused, ...deleted }), undefined)).toEqual({ kind: "leave" });
   expect(planFor(endpoint(deleted), undefined)).toEqual({ kind: "remove" });
 });
+
+test("no pause at an endpoint keeps events coming that its tenant does not allow any more", () => {
+  const annotations = { "payflow.dev/paused": "true" };
+  const elsewhere = { namespace: "stranger", annotations };
+  const refused = { kind: "withhold", progress: { reason: "TenantNotAllowed" } };
+  const ready = tenant("True", 2);
+  const referring = (metadata: object) => {
+    const one = endpoint(metadata, { endpointId: "whe_1" });
+    return { ...one, spec: { ...one.spec, tenantRef: { name: "acme", namespace: "shop" } } };
+  };
+  expect(planFor(referring(elsewhere), ready)).toMatchObject(refused);
+  expect(
+    planFor(referring({ ...elsewhere, deletionTimestamp: "2026-03-01T10:00:00Z" }), ready),
+  ).toMatchObject(refused);
+  const allowing = { ...ready, spec: { ...ready.spec, allowedNamespaces: ["stranger"] } };
+  expect(planFor(referring(elsewhere), allowing)).toEqual({ kind: "leave" });
+});

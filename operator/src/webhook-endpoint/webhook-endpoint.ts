@@ -13,17 +13,22 @@ export type EndpointPlan =
   | { readonly kind: "withhold"; readonly progress: Progress };
 
 export function planFor(endpoint: WebhookEndpoint, tenant: Tenant | undefined): EndpointPlan {
-  if (isPaused(endpoint)) return { kind: "leave" };
-  if (isBeingDeleted(endpoint)) return { kind: "remove" };
+  const objection = objectionOf(endpoint, tenant);
+  // Who gets a tenant's events is for the tenant's side to say: no pause at the other end keeps them coming.
+  if (isPaused(endpoint) && objection?.reason !== "TenantNotAllowed") return { kind: "leave" };
+  if (isBeingDeleted(endpoint) && !isPaused(endpoint)) return { kind: "remove" };
+  return objection === undefined ? { kind: "converge" } : { kind: "withhold", progress: objection };
+}
+
+function objectionOf(endpoint: WebhookEndpoint, tenant: Tenant | undefined): Progress | undefined {
   const { metadata, spec, status } = endpoint;
   const named = { namespace: spec.tenantRef.namespace ?? metadata.namespace, name: spec.tenantRef.name };
   // One that was made before does not wait for a tenant that is being repaired, nor any for a change of it.
   const isMade = status?.endpointId !== undefined || readyOf(tenant)?.status === "True";
-  const objection = objectionTo(
+  return objectionTo(
     { namespace: metadata.namespace, mode: spec.mode, tenant: named },
     tenant && { mode: tenant.spec.mode, allowedNamespaces: tenant.spec.allowedNamespaces, isMade },
   );
-  return objection === undefined ? { kind: "converge" } : { kind: "withhold", progress: objection };
 }
 
 /** Whether the endpoint has to be put: a repeat of what the notifier has would change nothing. */
