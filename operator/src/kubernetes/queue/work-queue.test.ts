@@ -25,6 +25,20 @@ test("a key that is added many times waits once, and keys come in the order of t
   expect(queue.waitMs()).toBeUndefined();
 });
 
+test("namespaces take turns: one with very many keys, or one changed all the time, keeps no other waiting", () => {
+  const { queue } = newQueue();
+  for (let number = 0; number < 10_000; number += 1) queue.add(`many/${number}`);
+  for (const key of ["few/a", "few/b", "one/a"]) queue.add(key);
+  const first = Array.from({ length: 6 }, () => {
+    const key = queue.take();
+    // It is changed again and again.
+    queue.add(key ?? "");
+    queue.done(key ?? "");
+    return key;
+  });
+  expect(first).toEqual(["many/0", "few/a", "one/a", "many/1", "few/b", "one/a"]);
+});
+
 test("a key is never under way twice: what is added meanwhile comes once after it is done", () => {
   const { queue } = newQueue();
   queue.add("a");

@@ -15,8 +15,9 @@ export interface WorkQueueOptions {
 
 /**
  * Keys that have to be looked at. A key waits once however often it is added, and is never under way twice:
- * what is added meanwhile waits for `done`. Time passes only by the clock given, and nothing in here sets a
- * timer; `waitMs` says when to ask again.
+ * what is added meanwhile waits for `done`. Namespaces take turns, so that one with ten thousand objects keeps
+ * no other's waiting. Time passes only by the clock given, and nothing in here sets a timer; `waitMs` says
+ * when to ask again.
  */
 export class WorkQueue {
   readonly #metrics: QueueMetrics;
@@ -24,8 +25,9 @@ export class WorkQueue {
   readonly #backoff: Backoff;
   readonly #retryGapMs: number;
   readonly #burst: number;
-  /** In order of coming, with the time of it. */
-  readonly #ready = new Map<string, number>();
+  /** By namespace, whose turns come in order; in each by order of coming, with the time of it. */
+  readonly #ready = new Map<string, Map<string, number>>();
+  #readyCount = 0;
   readonly #underWay = new Map<string, number>();
   readonly #again = new Set<string>();
   readonly #delayed = new DelayedKeys();
@@ -43,17 +45,16 @@ export class WorkQueue {
 
   add(key: string): void {
     this.#delayed.remove(key);
-    if (this.#ready.has(key) || this.#again.has(key)) return;
+    if (this.#isReady(key) || this.#again.has(key)) return;
     this.#metrics.added();
     if (this.#underWay.has(key)) this.#again.add(key);
-    else this.#ready.set(key, this.#now());
-    this.#metrics.depth(this.#ready.size);
+    else this.#line(key);
   }
 
   /** Adds it after a while, unless it is added sooner. */
   addAfter(key: string, delayMs: number): void {
     if (delayMs <= 0) this.add(key);
-    else if (!this.#ready.has(key) && !this.#again.has(key)) this.#delayed.add(key, this.#now() + delayMs);
+    else if (!this.#isReady(key) && !this.#again.has(key)) this.#delayed.add(key, this.#now() + delayMs);
   }
 
   /**
@@ -77,12 +78,17 @@ export class WorkQueue {
   /** The next key to look at, which then is under way until `done`; undefined while there is none. */
   take(): string | undefined {
     this.#wakeDelayed();
-    for (const [key, since] of this.#ready) {
-      this.#ready.delete(key);
-      this.#underWay.set(key, this.#now());
-      this.#metrics.depth(this.#ready.size);
-      this.#metrics.started(key, (this.#now() - since) / 1_000);
-      return key;
+    for (const [namespace, keys] of this.#ready) {
+      for (const [key, since] of keys) {
+        keys.delete(key);
+        // Its next turn comes after everybody else's.
+        this.#ready.delete(namespace);
+        if (keys.size > 0) this.#ready.set(namespace, keys);
+        this.#underWay.set(key, this.#now());
+        this.#metrics.depth(--this.#readyCount);
+        this.#metrics.started(key, (this.#now() - since) / 1_000);
+        return key;
+      }
     }
     return undefined;
   }
@@ -92,15 +98,25 @@ export class WorkQueue {
     if (since === undefined) return;
     this.#underWay.delete(key);
     this.#metrics.finished(key, (this.#now() - since) / 1_000);
-    if (this.#again.delete(key)) this.#ready.set(key, this.#now());
-    this.#metrics.depth(this.#ready.size);
+    if (this.#again.delete(key)) this.#line(key);
   }
 
   /** Milliseconds until there may be something to take; undefined while nothing waits at all. */
   waitMs(): number | undefined {
-    if (this.#ready.size > 0) return 0;
+    if (this.#readyCount > 0) return 0;
     const at = this.#delayed.nextAt();
     return at === undefined ? undefined : Math.max(0, at - this.#now());
+  }
+
+  #isReady(key: string): boolean {
+    return this.#ready.get(namespaceOf(key))?.has(key) === true;
+  }
+
+  #line(key: string): void {
+    const namespace = namespaceOf(key);
+    const keys = this.#ready.get(namespace) ?? new Map<string, number>();
+    this.#ready.set(namespace, keys.set(key, this.#now()));
+    this.#metrics.depth(++this.#readyCount);
   }
 
   #wakeDelayed(): void {
@@ -119,4 +135,9 @@ export class WorkQueue {
     this.#nextRetryAt = Math.max(this.#nextRetryAt, earliest) + this.#retryGapMs;
     return Math.max(0, this.#nextRetryAt - now);
   }
+}
+
+/** What stands before the name; nothing for objects of the cluster. */
+function namespaceOf(key: string): string {
+  return key.slice(0, Math.max(0, key.indexOf("/")));
 }
