@@ -3,7 +3,7 @@ import { type FraudPolicy, fraudPolicyKind } from "./fraud-policy/fraud-policy.r
 import { fieldManager } from "./governing/leading.ts";
 import type { Secret, WatchedResources } from "./governing/reconciling.ts";
 import { Watched } from "./governing/watched.ts";
-import { managedBy, ownerOf, secretKind } from "./keys/secret.ts";
+import { managedBy, ownerOf, secretKind, withOwnEntries } from "./keys/secret.ts";
 import { type Change, ObjectCache } from "./kubernetes/cache/object-cache.ts";
 import { type Reflector, startReflector } from "./kubernetes/cache/reflector.ts";
 import type { KubernetesClient } from "./kubernetes/client/client.ts";
@@ -46,10 +46,15 @@ export function startWatching(options: WatchingOptions): Watching {
     kind: ResourceKind,
     onNews: (change: Change<T>) => void,
     onChange: (change: Change<T>) => void = () => {},
-    how: { readonly labelSelector?: string; readonly indexes?: Record<string, (object: T) => string[]> } = {},
+    how: {
+      readonly labelSelector?: string;
+      readonly indexes?: Record<string, (object: T) => string[]>;
+      readonly trim?: (object: T) => T;
+    } = {},
   ): Watched<T> {
     const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
-    const caches = places.map(() => new ObjectCache<T>({ trim: trimmed, indexes: how.indexes ?? {} }));
+    const { trim = (object) => object, indexes = {} } = how;
+    const caches = places.map(() => new ObjectCache<T>({ trim: (object) => trimmed(trim(object)), indexes }));
     const watched = new Watched(caches, onNews);
     for (const [index, namespace] of places.entries()) {
       const { client, logger } = options;
@@ -82,6 +87,7 @@ export function startWatching(options: WatchingOptions): Watching {
     policies: watch<FraudPolicy>(fraudPolicyKind, ({ key }) => enqueue.policies(key), onChange.policy),
     secrets: watch<Secret>(secretKind, (change) => enqueueOwners(enqueue, change), undefined, {
       labelSelector: managedBy,
+      trim: withOwnEntries,
     }),
   };
   let isSynced = false;
@@ -147,11 +153,16 @@ function tenantKeyOf({ metadata, spec }: WebhookEndpoint): string {
   return `${spec.tenantRef.namespace ?? metadata.namespace}/${spec.tenantRef.name}`;
 }
 
-const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+const ownAnnotation = /^payflow\.dev\//;
 
-/** Nobody reads other managers' fields, nor what kubectl notes for itself, which is the object once more. */
+/**
+ * Nobody reads other managers' fields, nor others' annotations: kubectl notes the object once more there, and
+ * anybody may fill a quarter of a megabyte.
+ */
 function trimmed<T extends KubernetesObject>(object: T): T {
   const kept = keepManager(object, fieldManager);
-  const { [lastApplied]: _, ...annotations } = kept.metadata.annotations ?? {};
-  return { ...kept, metadata: { ...kept.metadata, annotations } };
+  const annotations = Object.entries(kept.metadata.annotations ?? {}).filter(([name]) =>
+    ownAnnotation.test(name),
+  );
+  return { ...kept, metadata: { ...kept.metadata, annotations: Object.fromEntries(annotations) } };
 }

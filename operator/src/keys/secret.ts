@@ -1,3 +1,4 @@
+import type { Secret } from "../governing/reconciling.ts";
 import { type KubernetesObject, keyOf, type ResourceKind } from "../kubernetes/objects/object.ts";
 
 export const secretKind: ResourceKind = {
@@ -30,4 +31,20 @@ export function ownerOf({ metadata }: KubernetesObject): { kind: string; key: st
   const { namespace } = metadata;
   if (kind === undefined || name === undefined || namespace === undefined) return undefined;
   return { kind, key: keyOf({ namespace, name }) };
+}
+
+const ownEntries = /^(tenant-id|((test-)?api-key|signing-secret)(-next|-previous)?)$/;
+/** Longer than anything that we write. */
+const keptLength = 1_024;
+
+/**
+ * What of a Secret is worth keeping in memory: our own entries, as long as ours are. Anybody may give a Secret
+ * of any size the label by which ours are watched.
+ */
+export function withOwnEntries(secret: Secret): Secret {
+  const own = Object.entries(secret.data ?? {}).filter(([name]) => ownEntries.test(name));
+  return {
+    ...secret,
+    data: Object.fromEntries(own.map(([name, text]) => [name, text.slice(0, keptLength)])),
+  };
 }
