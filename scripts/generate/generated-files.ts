@@ -1,6 +1,7 @@
 import { apiDocuments } from "./api-documents.ts";
 import { chartFiles } from "./chart/chart-files.ts";
 import { configurationPages } from "./configuration-page.ts";
+import { licencePage } from "./dependencies/licence-page.ts";
 import { errorPage } from "./error-page.ts";
 import { eventSchemas } from "./event-schemas.ts";
 import type { GeneratedFile } from "./generated-file.ts";
@@ -18,5 +19,6 @@ export async function generatedFiles(): Promise<GeneratedFile[]> {
     ...definitions,
     ...chartFiles(definitions),
     ...resourcePage(),
+    ...licencePage(),
   ];
 }

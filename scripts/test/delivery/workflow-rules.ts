@@ -102,6 +102,7 @@ const noSecrets: WorkflowRule = {
         .filter((line) => /secrets[.[]|secrets: *inherit/.test(line))
         .map((line) => `${file}: ${line.trim()}`),
     ),
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: this is GitHub's own form
   planted: ["run: ./payflow --help", "run: echo ${{ secrets.TOKEN }}"],
 };
 
@@ -148,6 +149,7 @@ const noInjection: WorkflowRule = {
       .flatMap(stepsOf)
       .filter(({ step }) => step.run?.includes("${{"))
       .map(({ name, step }) => `${name}: ${step.run}`),
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: this is GitHub's own form
   planted: ["run: ./payflow --help", "run: echo ${{ github.head_ref }}"],
 };
 
