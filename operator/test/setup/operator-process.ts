@@ -39,6 +39,8 @@ export class OperatorProcess {
       logFile: this.logFile,
       user: null,
       stopSignal: "SIGTERM",
+      // A test may have frozen it.
+      deathSignal: "SIGKILL",
       stopTimeoutMs: 30_000,
       isReady: () => this.isReady(),
       env: {

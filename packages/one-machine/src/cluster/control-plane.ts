@@ -121,7 +121,8 @@ function apiServer(local: LocalCluster, certificates: ClusterCertificates): Proc
     ...(local.isAudited ? auditFlags(folder) : {}),
   };
   const isReady = () => answersOk(`https://127.0.0.1:${ports.api}/readyz`, authority, admin);
-  return program(local, "kube-apiserver", flags, isReady);
+  // Asked to end together with its etcd, it waits for that for ever; it holds nothing itself.
+  return { ...program(local, "kube-apiserver", flags, isReady), deathSignal: "SIGKILL" };
 }
 
 function controllerManager(local: LocalCluster, certificates: ClusterCertificates): ProcessSpec {

@@ -13,6 +13,8 @@ export interface ProcessSpec {
   /** Whom it runs as; null keeps the present user. */
   readonly user: SystemUser | null;
   readonly stopSignal: "SIGTERM" | "SIGINT" | "SIGKILL";
+  /** What the kernel sends it when its supervisor has died, where the stop signal would not end it then. */
+  readonly deathSignal?: "SIGKILL";
   /** Killed when it has not ended this long after the stop signal. */
   readonly stopTimeoutMs: number;
   /** What has to be put right before each start. */
@@ -29,8 +31,8 @@ export interface ProcessIdentity {
 const hasSetpriv = spawnSync("setpriv", ["--version"]).status === 0;
 
 /**
- * Starts a process whose output goes straight into its log file. On Linux the kernel sends it the stop signal
- * when this process dies, so that not even a killed supervisor leaves anything behind.
+ * Starts a process whose output goes straight into its log file. On Linux the kernel sends it a signal when
+ * this process dies, so that not even a killed supervisor leaves anything behind.
  */
 export function spawnChild(spec: ProcessSpec): Bun.Subprocess {
   mkdirSync(path.dirname(spec.logFile), { recursive: true });
@@ -66,7 +68,8 @@ function wrapper(spec: ProcessSpec): string[] {
     spec.user === null
       ? []
       : ["--reuid", `${spec.user.uid}`, "--regid", `${spec.user.gid}`, "--clear-groups"];
-  return ["setpriv", "--pdeathsig", spec.stopSignal.slice("SIG".length), ...identity, "--"];
+  const signal = spec.deathSignal ?? spec.stopSignal;
+  return ["setpriv", "--pdeathsig", signal.slice("SIG".length), ...identity, "--"];
 }
 
 /**
