@@ -116,7 +116,10 @@ export type GovernedKey = Static<typeof GovernedKey>;
 /** `closing`: purged once no key of it can be in use any more; delete it again after `Retry-After`. */
 const TenantStateSchema = oneOf(["open", "closing", "archived", "purged"]);
 
-/** `GET /internal/v1/tenants/:id`. `keys` are those the operator made, revoked ones left out. */
+/**
+ * `GET /internal/v1/tenants/:id`. `keys` are those the operator made; revoked ones, and those that ended more
+ * than an hour ago, are left out.
+ */
 export const InternalTenant = Type.Object({
   tenant_id: Id,
   name: Type.String(),

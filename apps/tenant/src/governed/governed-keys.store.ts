@@ -22,12 +22,15 @@ export function isGovernedBy(tenantId: string) {
   return and(eq(apiKey.tenantId, tenantId), eq(apiKey.managedBy, "kubernetes"), isNull(apiKey.revokedAt));
 }
 
+/** For so long one that is over is still shown; a year of rotations would be half a million. */
+const isRecent = or(isNull(apiKey.expiresAt), gt(apiKey.expiresAt, sql`now() - interval '1 hour'`));
+
 export async function governedKeys(db: Database["db"], tenantId: string): Promise<KeyView[]> {
   const order = [asc(apiKey.createdAt), asc(apiKey.keyId)];
   const rows = await db
     .select(columns)
     .from(apiKey)
-    .where(isGovernedBy(tenantId))
+    .where(and(isGovernedBy(tenantId), isRecent))
     .orderBy(...order);
   return rows.map(toView);
 }

@@ -59,6 +59,18 @@ describe("keys of a resource", () => {
     expect((await resource.deleteKey(makeApiKey("live"))).status).toBe(404);
   });
 
+  test("are shown for an hour after their end, so that rotations do not add up", async () => {
+    const resource = await made();
+    const [current, older, oldest] = [makeApiKey("live"), makeApiKey("live"), makeApiKey("live")];
+    const ended = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+    const { body: shown } = await resource.putKey(current);
+    const { body: over } = await resource.putKey(older, { expires_at: ended(50) });
+    await resource.putKey(oldest, { expires_at: ended(70) });
+    const ids = (await resource.get()).body.keys.map((key: { key_id: string }) => key.key_id);
+    expect(ids.sort()).toEqual([shown.key_id, over.key_id].sort());
+    expect((await resource.putKey(oldest)).body.code).toBe("invalid_state");
+  });
+
   test("are three at most in a mode, however many come at once", async () => {
     const resource = await made();
     const keys = Array.from({ length: 8 }, () => makeApiKey("live"));
