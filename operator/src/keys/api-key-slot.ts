@@ -2,6 +2,7 @@ import type { Mode, Scope } from "@payflow/contracts/access.ts";
 import { governedKeyId } from "@payflow/contracts/internal-operator.ts";
 import type { GovernedKey, TenantMode } from "@payflow/contracts/internal-tenant.ts";
 import { apiKeyMode, hashApiKey } from "@payflow/service-kit/auth/api-key.ts";
+import { isCredible } from "./secret.ts";
 
 /** A key in use in the Secret: the name of its entry, before which the others of the same mode stand. */
 export interface KeySlot {
@@ -92,7 +93,7 @@ export function isUsable(entry: KeyEntry | undefined): entry is KeyEntry & { rea
 /** When the current key took its place. */
 export function currentSince(view: KeyView): Date | undefined {
   const noted = new Date(view.annotations[noteNames(view.slot).since] ?? Number.NaN);
-  if (!Number.isNaN(noted.getTime())) return noted;
+  if (isCredible(noted, view.now)) return noted;
   const current = keyEntry(view, "current");
   return current?.known === undefined ? undefined : new Date(current.known.created_at);
 }

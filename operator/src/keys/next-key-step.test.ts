@@ -248,6 +248,19 @@ describe("what a hand or a lost answer leaves", () => {
     expect(world.values).toEqual({ "api-key": before ?? "" });
   });
 
+  test("a note that the key came into use in a far future keeps no key from its rotation or its end", () => {
+    const world = settled();
+    world.wanted = { ...world.wanted, intervalMs: 24 * hourMs };
+    world.annotations[notes.since] = new Date(8.64e15).toISOString();
+    laterMs(world, 24 * hourMs);
+    world.settle();
+    expect(world.done).toEqual(["make scheduled", "register", "promoted", "register"]);
+    world.annotations[notes.since] = new Date(8.64e15).toISOString();
+    laterMs(world, hourMs);
+    world.settle();
+    expect(Object.keys(world.values)).toEqual(["api-key"]);
+  });
+
   test("notes that were taken off are written again, and cost no key", () => {
     const world = settled();
     const before = { ...world.values };

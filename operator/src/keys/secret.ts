@@ -48,3 +48,11 @@ export function withOwnEntries(secret: Secret): Secret {
     data: Object.fromEntries(own.map(([name, text]) => [name, text.slice(0, keptLength)])),
   };
 }
+
+/** No leader's clock is ahead of ours by more. */
+const maxAheadMs = 24 * 3_600_000;
+
+/** Whether a time that a Secret notes can be one that we wrote: from one far ahead nothing would ever be due. */
+export function isCredible(noted: Date, now: Date): boolean {
+  return noted.getTime() <= now.getTime() + maxAheadMs;
+}

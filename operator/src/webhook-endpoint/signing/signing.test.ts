@@ -46,6 +46,10 @@ test("the schedule replaces it when the interval is over, Manual never does", ()
   expect(nextRotation(signing, daily)).toEqual(later(24));
   expect(reasonToIssue(signing, daily, undefined, later(23))).toBeUndefined();
   expect(reasonToIssue(signing, daily, undefined, later(24))).toBe("Scheduled");
+  // Another leader's clock may be ahead, but not by years.
+  expect(reasonToIssue({ ...signing, issuedAt: later(23) }, daily, undefined, now)).toBeUndefined();
+  const never = { ...signing, issuedAt: new Date(8.64e15) };
+  expect(reasonToIssue(never, daily, undefined, now)).toBe("Edited");
 });
 
 test("each new value of rotate-now is followed once; one that was there from the beginning is not", () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { OwnedSecret, SecretChange } from "../../keys/owned-secret.ts";
+import { isCredible } from "../../keys/secret.ts";
 import { durationSeconds } from "../../resources/duration.ts";
 import type { Rotation } from "../../resources/rotation.ts";
 
@@ -68,6 +69,7 @@ export function reasonToIssue(
   now: Date,
 ): IssueReason | undefined {
   if (typeof held === "string") return held;
+  if (!isCredible(held.issuedAt, now)) return "Edited";
   if (asked !== undefined && asked !== held.rotatedFor) return "Asked";
   const due = nextRotation(held, rotation);
   return due !== undefined && due <= now ? "Scheduled" : undefined;
