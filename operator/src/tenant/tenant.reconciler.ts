@@ -16,6 +16,8 @@ import { failureReport, isSecretTaken, tenantReport, wakeAt } from "./tenant-rep
 interface ObservedTenant {
   readonly tenant: Tenant;
   readonly found: InternalTenant | undefined;
+  /** Why the tenant app could not be asked. */
+  readonly unread?: unknown;
 }
 
 type TenantPlan =
@@ -49,8 +51,14 @@ export function createTenantReconciler(
       if (isBeingDeleted(tenant) && !hasFinalizer(tenant)) return undefined;
       // Nothing is written before the finalizer: what has neither that nor a status was never made.
       const isNew = !hasFinalizer(tenant) && tenant.status === undefined;
-      const found = isNew ? undefined : await deps.apps.tenant.read(pathOf(tenant), InternalTenant, pass);
-      return { tenant, found };
+      if (isNew) return { tenant, found: undefined };
+      try {
+        return { tenant, found: await deps.apps.tenant.read(pathOf(tenant), InternalTenant, pass) };
+      } catch (error) {
+        if (pass.signal.aborted) throw error;
+        // It is thrown again where it is reported.
+        return { tenant, found: undefined, unread: error };
+      }
     },
 
     decide({ tenant, found }) {
@@ -65,7 +73,8 @@ export function createTenantReconciler(
       };
     },
 
-    async apply(plan, { tenant, found }, pass) {
+    async apply(plan, { tenant, found, unread }, pass) {
+      if (unread !== undefined) throw unread;
       if (plan.kind === "keep") return keep(deps, plan, tenant, found, pass);
       await endTenant(deps, tenant, found, pass);
       return undefined;
