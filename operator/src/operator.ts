@@ -7,6 +7,7 @@ import { createDriftReporter } from "./governing/drift.ts";
 import { createGovernedApp } from "./governing/governed-app.ts";
 import { beginLeading } from "./governing/leading.ts";
 import type { Reconciling } from "./governing/reconciling.ts";
+import { KeyPace } from "./keys/key-pace.ts";
 import type { KubernetesClient } from "./kubernetes/client/client.ts";
 import { Controller } from "./kubernetes/controller/controller.ts";
 import type { Reconciler } from "./kubernetes/controller/reconciler.ts";
@@ -126,6 +127,7 @@ function reconcilingOf(options: OperatorOptions, { watched }: Watching, term: Te
       fraud: governed(apps.fraud),
     },
     drift: createDriftReporter(leading, metrics),
+    keyPace: new KeyPace(),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { FraudPolicy } from "../fraud-policy/fraud-policy.resource.ts";
+import type { KeyPace } from "../keys/key-pace.ts";
 import type { KubernetesObject } from "../kubernetes/objects/object.ts";
 import type { Tenant } from "../tenant/tenant.resource.ts";
 import type { WebhookEndpoint } from "../webhook-endpoint/webhook-endpoint.resource.ts";
@@ -35,6 +36,7 @@ export interface Reconciling {
     readonly fraud: GovernedApp;
   };
   readonly drift: DriftReporter;
+  readonly keyPace: KeyPace;
   readonly crash: CrashPoint;
   readonly logger: Logger;
   readonly now: () => Date;

@@ -7,7 +7,7 @@ import {
 import { makeApiKey } from "@payflow/service-kit/auth/api-key.ts";
 import { Type } from "@sinclair/typebox";
 import type { Reconciling } from "../governing/reconciling.ts";
-import { Refused } from "../governing/refusals.ts";
+import { AppAway, Refused } from "../governing/refusals.ts";
 import { isConflict } from "../kubernetes/client/api-error.ts";
 import type { Pass } from "../kubernetes/controller/reconciler.ts";
 import { type Tenant, tenantKind, tenantSecretName } from "../tenant/tenant.resource.ts";
@@ -32,7 +32,10 @@ import {
   writeSecret,
 } from "./owned-secret.ts";
 
-type KeyReconciling = Pick<Reconciling, "leading" | "watched" | "apps" | "drift" | "crash" | "now">;
+type KeyReconciling = Pick<
+  Reconciling,
+  "leading" | "watched" | "apps" | "drift" | "crash" | "now" | "keyPace"
+>;
 
 export interface KeyWork {
   readonly tenant: Tenant;
@@ -51,6 +54,11 @@ export interface SettledKeys {
 
 /** More than any state needs; a loop that does not end is a fault of ours. */
 const maxRounds = 24;
+
+const tooManyKeys =
+  "The tenant had very many new keys: something changes its Secret, or asks for rotations, all the time. " +
+  "The next key is made in a while.";
+const tooManyKeysMs = 10_000;
 
 /**
  * Brings a tenant's keys to where they have to be, step by step, from whatever a crash or a hand has left.
@@ -128,6 +136,9 @@ class Settling {
   changeBy(slot: KeySlot, step: KeyStep): SecretChange | undefined {
     if (step.kind === "store") return step.change;
     if (step.kind !== "make") return undefined;
+    if (!this.#deps.keyPace.take(this.#work.tenant.metadata.uid, performance.now())) {
+      throw new AppAway("TooManyKeys", tooManyKeys, tooManyKeysMs);
+    }
     const value = makeApiKey(slot.mode);
     const values = { [entryName(slot, "next")]: value };
     const next = keyEntry(this.#viewOf(slot, values, {}), "next");

@@ -147,6 +147,25 @@ describe("a Secret", () => {
     await eventually(() => expectKeysInOrder(tenant).then(() => true), waiting);
   });
 
+  test("that a program overwrites all the time does not get keys as fast as that", async () => {
+    const tenant = await tenants.create();
+    await tenant.ready();
+    const told = tenant.condition("Reconciling", "True", "TooManyKeys").then(() => true);
+    let isTold = false;
+    void told.then(() => {
+      isTold = true;
+    });
+    while (!isTold) {
+      await tenant.shop.patch(secretKind, tenant.secretName, { data: { "api-key": btoa("mine") } });
+    }
+    const id = (await tenant.get())?.status.tenantId;
+    const [made] = await tenants.database`select count(*)::int as keys from api_key where tenant_id = ${id}`;
+    expect(made?.keys).toBeLessThanOrEqual(25);
+    await tenant.ready();
+    expect(await tenant.ask(await tenant.key())).toBe(200);
+    await eventually(() => expectKeysInOrder(tenant).then(() => true), waiting);
+  });
+
   test("keeps what others add to it, and gets its label back", async () => {
     const tenant = await tenants.create();
     await tenant.ready();
