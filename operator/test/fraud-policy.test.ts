@@ -210,6 +210,17 @@ test("what somebody changes in the fraud app is put right, named in an Event and
   );
 });
 
+test("in a cluster that has gone back in time a policy says so, until it is changed often enough", async () => {
+  const policy = await newPolicy();
+  await policy.becomes("Ready", { status: "True" });
+  const { policyId } = (await policy.get())?.status ?? {};
+  await fraud`update governed_object set generation = 2 where id = ${policyId}`;
+  await policy.becomes("Stalled", { status: "True", reason: "GenerationBehind" });
+  await policy.change({ failMode: "Allow" });
+  await policy.change({ failMode: "Block" });
+  await policy.becomes("Ready", { status: "True" });
+});
+
 test("a paused policy is left alone until it is paused no longer, and force-sync is followed once", async () => {
   const policy = await newPolicy();
   await policy.becomes("Ready", { status: "True" });

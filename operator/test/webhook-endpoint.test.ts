@@ -297,6 +297,17 @@ test("what somebody changes in the notifier is put right, named in an Event and 
   );
 });
 
+test("in a cluster that has gone back in time an endpoint says so, until it is changed often enough", async () => {
+  const endpoint = await newEndpoint(await newTenant());
+  await endpoint.ready();
+  const id = (await endpoint.get())?.status.endpointId;
+  await notifier`update governed_object set generation = 2 where id = ${id}`;
+  await endpoint.becomes("Stalled", { status: "True", reason: "GenerationBehind" });
+  await endpoint.change({ delivery: { maxAttempts: 5 } });
+  await endpoint.change({ delivery: { maxAttempts: 6 } });
+  await endpoint.ready();
+});
+
 test("a paused endpoint is left alone, its deletion too, until it is paused no longer", async () => {
   const endpoint = await newEndpoint(await newTenant());
   await endpoint.ready();

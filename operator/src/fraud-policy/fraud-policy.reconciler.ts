@@ -2,6 +2,7 @@ import { InternalPolicy, internalPolicyPath } from "@payflow/contracts/internal-
 import { governedId } from "@payflow/contracts/internal-operator.ts";
 import { Type } from "@sinclair/typebox";
 import { isForced } from "../governing/annotations.ts";
+import { requireNewestGeneration } from "../governing/newest-generation.ts";
 import type { Reconciling } from "../governing/reconciling.ts";
 import { progressOfFailure, Refused } from "../governing/refusals.ts";
 import { writeStatus } from "../governing/status.ts";
@@ -66,6 +67,7 @@ export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyP
     );
     const path = pathOf(policy);
     const found = await apps.fraud.read(path, InternalPolicy, pass);
+    await requireNewestGeneration(leading, fraudPolicyKind, policy, found?.generation);
     const put = await this.#put(policy, found, pass);
     const hasAssigned = await this.#assign(policy, observed.tenants, found, pass);
     // The tenants' own answer is empty, and their change is one that replicas have to apply.

@@ -4,6 +4,7 @@ import {
   type PutEndpointBody,
 } from "@payflow/contracts/internal-notifier.ts";
 import { governedId } from "@payflow/contracts/internal-operator.ts";
+import { requireNewestGeneration } from "../governing/newest-generation.ts";
 import type { Reconciling } from "../governing/reconciling.ts";
 import { progressOfFailure, Refused } from "../governing/refusals.ts";
 import { writeStatus } from "../governing/status.ts";
@@ -137,6 +138,7 @@ export class WebhookEndpointReconciler
       addFinalizer(leading.client, webhookEndpointKind, read, finalizer),
     );
     let found = await this.#find(endpoint, pass);
+    await requireNewestGeneration(leading, webhookEndpointKind, endpoint, found?.generation);
     if (found !== undefined && found.tenant_id !== tenantId) {
       await this.#silence(endpoint, found, pass);
       throw new Refused("TenantReplaced", tenantReplaced);
