@@ -10,7 +10,7 @@ export class KeyPace {
   /** When a tenant may have as many at once again as ever, by its uid; who took last stands last. */
   readonly #wholeAt = new Map<string, number>();
 
-  /** Whether the tenant may have another one at this moment, of a clock that is never set back; then it has. */
+  /** Whether the tenant may have another one now, by a clock that is never set back; if so it has it. */
   take(uid: string, nowMs: number): boolean {
     const wholeAt = Math.max(this.#wholeAt.get(uid) ?? nowMs, nowMs) + gapMs;
     if (wholeAt > nowMs + burst * gapMs) return false;

@@ -38,8 +38,8 @@ const ownEntries = /^(tenant-id|((test-)?api-key|signing-secret)(-next|-previous
 const keptLength = 1_024;
 
 /**
- * What of a Secret is worth keeping in memory: our own entries, as long as ours are. Anybody may give a Secret
- * of any size the label by which ours are watched.
+ * What of a Secret is worth keeping in memory: our own entries, as long as ours are. Anybody may give a
+ * Secret of any size the label by which ours are watched.
  */
 export function withOwnEntries(secret: Secret): Secret {
   const own = Object.entries(secret.data ?? {}).filter(([name]) => ownEntries.test(name));
@@ -52,7 +52,7 @@ export function withOwnEntries(secret: Secret): Secret {
 /** No leader's clock is ahead of ours by more. */
 const maxAheadMs = 24 * 3_600_000;
 
-/** Whether a time that a Secret notes can be one that we wrote: from one far ahead nothing would ever be due. */
+/** Whether a Secret's note of a time can be ours: from a time far ahead nothing would ever be due. */
 export function isCredible(noted: Date, now: Date): boolean {
   return noted.getTime() <= now.getTime() + maxAheadMs;
 }

@@ -15,9 +15,9 @@ export interface WorkQueueOptions {
 
 /**
  * Keys that have to be looked at. A key waits once however often it is added, and is never under way twice:
- * what is added meanwhile waits for `done`. Namespaces take turns, so that one with ten thousand objects keeps
- * no other's waiting. Time passes only by the clock given, and nothing in here sets a timer; `waitMs` says
- * when to ask again.
+ * what is added meanwhile waits for `done`. Namespaces take turns, so that one with ten thousand objects
+ * keeps no other's waiting. Time passes only by the clock given, and nothing in here sets a timer; `waitMs`
+ * says when to ask again.
  */
 export class WorkQueue {
   readonly #metrics: QueueMetrics;
