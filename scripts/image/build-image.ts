@@ -16,7 +16,7 @@ export interface BuiltImage {
 const imageName = `payflow:${product.version}`;
 
 /** What `Dockerfile` says of its image, too. */
-const imageConfig: ImageConfig = {
+export const imageConfig: ImageConfig = {
   architecture: process.arch === "x64" ? "amd64" : process.arch,
   user: `${imageUser}:${imageUser}`,
   environment: [

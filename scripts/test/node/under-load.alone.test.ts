@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { nodeObstacle } from "@payflow/one-machine/cluster/node/obstacle.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import type { KubernetesObject } from "../chart/chart.ts";
 import { raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
+import { writeHangingImage } from "./hanging-image.ts";
 import { InstalledPayFlow } from "./installed.ts";
 
 const obstacle = nodeObstacle();
@@ -14,6 +18,7 @@ const patienceMs = 600_000;
 const callers = process.env.PAYFLOW_THOROUGH === "1" ? 16 : 4;
 
 describe.skipIf(obstacle !== null)("an installed PayFlow under load", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "payflow-under-load-"));
   let payflow: InstalledPayFlow;
   let truth: Truth;
   let tenant: TestTenant;
@@ -27,6 +32,7 @@ describe.skipIf(obstacle !== null)("an installed PayFlow under load", () => {
   afterAll(async () => {
     await truth?.close();
     await payflow?.close();
+    rmSync(folder, { recursive: true, force: true });
   }, patienceMs);
   beforeEach(async () => {
     tenant = await registerTenant(payflow);
@@ -95,13 +101,24 @@ describe.skipIf(obstacle !== null)("an installed PayFlow under load", () => {
     "a bad upgrade fails its probe, is taken back by itself, and nobody outside notices",
     async () => {
       const before = (await payflow.pods("payment")).map(({ metadata }) => metadata.name).sort();
-      // Where nobody can reach it, the probe included.
-      const bad = payflow.values({ apps: { payment: { replicas: 2, env: { HOST: "127.0.0.1" } } } });
+      const archive = path.join(folder, "hanging.tar");
+      await writeHangingImage(archive);
+      const [hanging] = payflow.cluster.load(archive);
+      const bad = payflow.values({ image: { digest: hanging?.digest } });
       const traffic = await underLoad(async () => {
         const words = ["--rollback-on-failure", "--timeout", "40s"];
-        expect(await payflow.upgrade(bad, ...words).catch((error) => error)).toBeInstanceOf(Error);
+        const problem = await payflow.upgrade(bad, ...words).then(
+          () => "none",
+          (error) => String(error),
+        );
+        expect(problem).toContain("rolled back");
         await rollout("payment");
       });
+      const [failed, current] = JSON.parse(
+        await payflow.helm(["history", "payflow", "--output", "json"]),
+      ).slice(-2);
+      expect([failed.status, current.status]).toEqual(["failed", "deployed"]);
+      expect(current.description).toContain("Rollback to");
       const after = (await readyPods("payment")).map(({ metadata }) => metadata.name).sort();
       expect(after).toEqual(before);
       expect(traffic.timesUnavailable).toBe(0);

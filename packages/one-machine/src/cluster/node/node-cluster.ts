@@ -29,6 +29,14 @@ export interface LocalNodeCluster {
   readonly isAudited: boolean;
 }
 
+interface Relay {
+  readonly name: string;
+  readonly listen: string;
+  readonly to: string;
+  /** Whether connections go into the cluster's network or come out of it. */
+  readonly direction: "into" | "out-of";
+}
+
 /**
  * A cluster that runs pods, in a network, mounts, processes and cgroups of its own: nothing of it is seen
  * outside but its API's port, and when it ends nothing is left but its folder. Whoever dies, the kernel ends
@@ -59,13 +67,8 @@ export class NodeCluster {
     for (const each of [folder, path.join(folder, "node")]) chmodSync(each, 0o711);
     await this.#writeOrder();
     await this.#supervisor.start(this.#node(), 300_000);
-    await this.#startRelay("relay-api", [
-      "--listen",
-      `127.0.0.1:${port}`,
-      "--to",
-      `127.0.0.1:${port}`,
-      "--into",
-    ]);
+    const api = `127.0.0.1:${port}`;
+    await this.#relay({ name: "relay-api", listen: api, to: api, direction: "into" });
   }
 
   /** Inside there is no way out, so that whatever has to be built or fetched is so before. */
@@ -108,35 +111,36 @@ export class NodeCluster {
     };
   }
 
-  async #startRelay(name: string, words: readonly string[]): Promise<void> {
+  async #relay({ name, listen, to, direction }: Relay): Promise<void> {
     const { folder } = this.#local;
-    const listen = words[words.indexOf("--listen") + 1] ?? "";
-    const isOurs = listen.startsWith("127.0.0.1:");
+    const port = Number(listen.split(":")[1]);
     await this.#supervisor.start({
       name,
-      command: [this.#binary, "relay", ...words, initFile(folder)],
+      command: [this.#binary, "relay", "--listen", listen, "--to", to, `--${direction}`, initFile(folder)],
       env: {},
       cwd: "/",
       logFile: path.join(folder, "logs", `${name}.log`),
       user: null,
       stopSignal: "SIGTERM",
       stopTimeoutMs: 5_000,
-      isReady: async () => !isOurs || !(await isPortFree(Number(listen.split(":")[1]))),
+      // Whether a port inside is open cannot be seen from here.
+      isReady: async () => direction === "out-of" || !(await isPortFree(port)),
     });
   }
 
   /** A port of loopback that leads to an address in the cluster's network, such as a service's. */
   async forward(address: string): Promise<number> {
     const port = await reservePort();
-    await this.#startRelay(`relay-${port}`, ["--listen", `127.0.0.1:${port}`, "--to", address, "--into"]);
+    const listen = `127.0.0.1:${port}`;
+    await this.#relay({ name: `relay-${port}`, listen, to: address, direction: "into" });
     return port;
   }
 
   /** Lets pods reach a port of loopback outside; the address is what they ask for. */
   async expose(port: number): Promise<string> {
-    const address = `${nodeAddress}:${port}`;
-    await this.#startRelay(`relay-${port}`, ["--listen", address, "--to", `127.0.0.1:${port}`, "--out-of"]);
-    return address;
+    const listen = `${nodeAddress}:${port}`;
+    await this.#relay({ name: `relay-${port}`, listen, to: `127.0.0.1:${port}`, direction: "out-of" });
+    return listen;
   }
 
   /** Ends everything, and what it kept outside of its folder with it. */
