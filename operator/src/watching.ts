@@ -50,6 +50,7 @@ export function startWatching(options: WatchingOptions): Watching {
       readonly labelSelector?: string;
       readonly indexes?: Record<string, (object: T) => string[]>;
       readonly trim?: (object: T) => T;
+      readonly pageSize?: number;
     } = {},
   ): Watched<T> {
     const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
@@ -62,6 +63,7 @@ export function startWatching(options: WatchingOptions): Watching {
       reflectors.push(
         startReflector<T>({
           ...{ client, kind, logger, ...selected, ...(namespace === undefined ? {} : { namespace }) },
+          ...(how.pageSize === undefined ? {} : { pageSize: how.pageSize }),
           // One cache was made for each place.
           cache: caches[index] as ObjectCache<T>,
           backoff,
@@ -88,6 +90,8 @@ export function startWatching(options: WatchingOptions): Watching {
     secrets: watch<Secret>(secretKind, (change) => enqueueOwners(enqueue, change), undefined, {
       labelSelector: managedBy,
       trim: withOwnEntries,
+      // Anybody's may have a megabyte.
+      pageSize: 50,
     }),
   };
   let isSynced = false;

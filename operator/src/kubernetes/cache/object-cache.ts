@@ -107,8 +107,13 @@ export class ObjectCache<T extends KubernetesObject> {
     return true;
   }
 
+  /** The object as it is kept; doing it again changes nothing. */
+  trim(object: T): T {
+    return this.#options.trim?.(object) ?? object;
+  }
+
   #set(key: string, untrimmed: T): Change<T> {
-    const object = this.#options.trim?.(untrimmed) ?? untrimmed;
+    const object = this.trim(untrimmed);
     const previous = this.#objects.get(key);
     this.#objects.set(key, object);
     this.#reindex(key, previous, object);

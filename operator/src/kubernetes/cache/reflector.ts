@@ -16,6 +16,8 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   /** Told of each change after the cache has it. */
   readonly onChange: (change: Change<T>) => void;
   readonly logger: Logger;
+  /** How many objects are asked for at once; 500 when left out. Fewer where they may be large. */
+  readonly pageSize?: number;
   /** A watch that says nothing for so long is dead; bookmarks come about once a minute. */
   readonly silenceMs?: number;
   readonly backoff?: Backoff;
@@ -31,7 +33,7 @@ export interface Reflector {
 
 /** As in client-go, but not all at the same moment. */
 const watchSeconds = { least: 280, span: 20 };
-const pageSize = 500;
+const usualPageSize = 500;
 const defaultBackoff: Backoff = { firstMs: 500, maxMs: 30_000 };
 /** A watch that ends sooner and brought nothing counts as a failure, so that it is not reopened at once. */
 const shortWatchMs = 1_000;
@@ -95,13 +97,14 @@ export function startReflector<T extends KubernetesObject>(given: ReflectorOptio
 
 /** Reads everything by pages, all of one version, and replaces what the cache held. */
 async function relist<T extends KubernetesObject>(options: ReflectorOptions<T>): Promise<void> {
-  const { client, kind, namespace, labelSelector, cache, onChange } = options;
+  const { client, kind, namespace, labelSelector, cache, onChange, pageSize = usualPageSize } = options;
   const items: T[] = [];
   let limit: string | undefined = String(pageSize);
   for (let token: string | undefined; ; ) {
     try {
       const page = await client.list<T>(kind, namespace, { labelSelector, limit, continue: token });
-      items.push(...page.items);
+      // A page at a time is in memory as it came.
+      for (const item of page.items) items.push(cache.trim(item));
       token = page.continueToken;
       if (token !== undefined) continue;
       for (const change of cache.replace(items, page.resourceVersion)) onChange(change);
