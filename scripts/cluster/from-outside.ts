@@ -92,6 +92,7 @@ async function description(folder: string, { port, node }: ClusterSettings): Pro
   const ofNode = [
     "  ./payflow cluster load <archive>   # brings an image in, such as that of ./payflow image",
     "  ./payflow cluster stores           # how pods reach PostgreSQL, Redis and Kafka",
+    "  ./payflow cluster secrets          # the chart's Secrets, for kubectl apply -f -",
   ];
   return [
     `Kubernetes ${kubernetesVersion()} is ready at https://127.0.0.1:${port}`,
