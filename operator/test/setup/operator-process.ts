@@ -69,7 +69,8 @@ export class OperatorProcess {
     await eventually(
       async () => {
         if (!operator.isRunning()) throw new Error(`it has ended:\n${await operator.log()}`);
-        return operator.isReady();
+        // One that is to freeze may do so before it was asked.
+        return operator.isFrozen() || operator.isReady();
       },
       { timeoutMs: 150_000, everyMs: 50 },
     );

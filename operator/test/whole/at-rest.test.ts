@@ -5,7 +5,7 @@ import type { OperatorProcess } from "../setup/operator-process.ts";
 import { Workplace } from "../setup/workplace.ts";
 import { type Family, leaderOf, makeFamily, settled } from "./fleet.ts";
 
-setDefaultTimeout(600_000);
+setDefaultTimeout(1_200_000);
 
 const isThorough = process.env.PAYFLOW_THOROUGH === "1";
 const restSeconds = isThorough ? 300 : 8;
