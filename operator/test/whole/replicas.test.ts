@@ -146,12 +146,11 @@ test("what a frozen leader had under way is refused, by an app for its token, by
   const family = await rotatedFamily();
   const api = proxiedApi(place.cluster, place);
   const app = startProxy(place.apps.internalUrl("tenant"));
+  const patchTo = (part: string) => () =>
+    holdFirst(api.proxy, ({ method, url }) => method === "PATCH" && url.pathname.includes(part));
   const ways = [
-    {
-      held: () =>
-        holdFirst(api.proxy, ({ method, url }) => method === "PATCH" && url.pathname.includes("/secrets/")),
-      refusal: '"reason":"Conflict"',
-    },
+    { held: patchTo("/secrets/"), refusal: '"reason":"Conflict"' },
+    { held: patchTo("/status"), refusal: '"reason":"Conflict"' },
     { held: () => holdFirst(app, ({ method }) => method === "PUT"), refusal: '"code":"stale_leader"' },
   ];
   for (const [index, { held, refusal }] of ways.entries()) {
