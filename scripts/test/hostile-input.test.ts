@@ -91,6 +91,7 @@ describe("every route with a body", () => {
         ["/no_such_field"],
       ]);
       for (const [name, property] of Object.entries(schema.properties ?? {})) {
+        if (property.readOnly === true) continue;
         const answer = await send(route, JSON.stringify({ ...good, [name]: wrongValue(property) }));
         expect([route.path, name, answer.status, answer.code]).toEqual([
           route.path,

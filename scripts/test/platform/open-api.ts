@@ -26,6 +26,8 @@ export interface JsonSchema {
   readonly minLength?: number;
   readonly minimum?: number;
   readonly format?: string;
+  /** Told by the service; whatever is sent for it is left alone. */
+  readonly readOnly?: boolean;
 }
 
 interface Document {
