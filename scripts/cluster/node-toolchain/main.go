@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -36,6 +37,12 @@ func command(of func() *cobra.Command) func() error {
 		os.Exit(cli.Run(of()))
 		return nil
 	}
+}
+
+func init() {
+	// The first thread is main's alone. The kernel ends a child with the thread that started it, and a thread that has moved
+	// to another network cannot be ended where it is the first: the process would hold on to that network.
+	runtime.LockOSThread()
 }
 
 func main() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"strconv"
 	"syscall"
 )
@@ -27,8 +26,6 @@ func runInNamespaces() error {
 	if err := enterCgroups(*cgroups); err != nil {
 		return errors.Join(err, removeCgroups(*cgroups))
 	}
-	// The kernel ends the init with the thread that started it.
-	runtime.LockOSThread()
 	self, err := os.Executable()
 	if err != nil {
 		return err

@@ -49,8 +49,14 @@ export function nodeBelongings(folder: string): NodeBelongings {
 
 /** What of it is still there: processes by their commands, and cgroups. */
 export function remains(own: NodeBelongings): string[] {
-  const commands = nodeProcesses(own).map(({ pid }) => `${pid} ${readQuietly(`/proc/${pid}/comm`)}`);
+  const commands = nodeProcesses(own).map(({ pid }) => commandOf(pid));
   return [...commands, ...own.cgroups.filter((folder) => existsSync(folder))];
+}
+
+/** A process by its number and its program, with what it does just now. */
+export function commandOf(pid: number): string {
+  const state = /^State:\s+(.*)$/m.exec(readQuietly(`/proc/${pid}/status`))?.[1];
+  return `${pid} ${readQuietly(`/proc/${pid}/comm`)} ${state}`;
 }
 
 /** Who is in its namespaces now; the kernel gives the numbers of those that have ended to later ones. */

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import type { LoadedImage } from "@payflow/one-machine/cluster/node/images.ts";
 import { nodeObstacle } from "@payflow/one-machine/cluster/node/obstacle.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestNodeCluster, testNodeCluster } from "@payflow/testkit/kubernetes/node.ts";
+import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
 import { buildImage } from "../../image/build-image.ts";
 import { onceJob, webServer } from "./web-server.ts";
 
@@ -14,7 +13,7 @@ if (obstacle !== null) console.log(`Tests of a cluster with a node are skipped. 
 const patienceMs = 120_000;
 
 describe.skipIf(obstacle !== null)("a cluster with a node", () => {
-  const folder = mkdtempSync(path.join(tmpdir(), "payflow-node-test-"));
+  const folder = temporaryFolder();
   let cluster: TestNodeCluster;
   let image: LoadedImage;
   let namespace = "";
@@ -30,7 +29,6 @@ describe.skipIf(obstacle !== null)("a cluster with a node", () => {
   }, 30 * 60_000);
   afterAll(async () => {
     await cluster?.stop();
-    rmSync(folder, { recursive: true, force: true });
   }, patienceMs);
 
   const kubectl = async (words: readonly string[], objects?: unknown) => {

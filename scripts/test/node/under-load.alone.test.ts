@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { nodeObstacle } from "@payflow/one-machine/cluster/node/obstacle.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
+import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
 import type { KubernetesObject } from "../chart/chart.ts";
 import { raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { Traffic } from "../platform/traffic.ts";
@@ -18,7 +17,7 @@ const patienceMs = 600_000;
 const callers = process.env.PAYFLOW_THOROUGH === "1" ? 16 : 4;
 
 describe.skipIf(obstacle !== null)("an installed PayFlow under load", () => {
-  const folder = mkdtempSync(path.join(tmpdir(), "payflow-under-load-"));
+  const folder = temporaryFolder();
   let payflow: InstalledPayFlow;
   let truth: Truth;
   let tenant: TestTenant;
@@ -32,7 +31,6 @@ describe.skipIf(obstacle !== null)("an installed PayFlow under load", () => {
   afterAll(async () => {
     await truth?.close();
     await payflow?.close();
-    rmSync(folder, { recursive: true, force: true });
   }, patienceMs);
   beforeEach(async () => {
     tenant = await registerTenant(payflow);
