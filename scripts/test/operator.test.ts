@@ -114,7 +114,7 @@ test(
     expect(first).toMatchObject({ exitCode: 0 });
     expect(first.output).toContain("operator-1 ready");
     expect(first.output).toContain("export KUBECONFIG=");
-    const example = /kubectl apply -f (\S+tenant\.yaml)/.exec(first.output)?.[1] ?? "";
+    const example = /kubectl apply -f "?([^"\s]+tenant\.yaml)/.exec(first.output)?.[1] ?? "";
 
     expect(await kubectl("apply", "-f", path.dirname(example))).toMatchObject({ exitCode: 0 });
     await eventually(
