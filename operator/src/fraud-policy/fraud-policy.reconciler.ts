@@ -12,7 +12,7 @@ import { addFinalizer, removeFinalizer } from "../kubernetes/objects/finalizers.
 import { keyOf } from "../kubernetes/objects/object.ts";
 import type { Tenant } from "../tenant/tenant.resource.ts";
 import { type FraudPolicy, type FraudPolicyStatus, fraudPolicyKind } from "./fraud-policy.resource.ts";
-import { driftedFields, hasToBePut, type PolicyPlan, planFor } from "./fraud-policy.ts";
+import { driftedFields, hasToBePut, type PolicyPlan, planFor, wasProgrammed } from "./fraud-policy.ts";
 import { policyBody, policyTenants } from "./policy-body.ts";
 import { appliedReplicas, policyProgress, programmed } from "./programmed.ts";
 
@@ -83,7 +83,9 @@ export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyP
     if (applied.outcome === "nothing") return undefined;
     const { inForce, refused } = applied.outcome;
     const progress =
-      refused === undefined && inForce !== undefined ? policyProgress(inForce) : progressOfFailure(refused);
+      refused === undefined && inForce !== undefined
+        ? policyProgress(inForce, wasProgrammed(observed.policy, inForce))
+        : progressOfFailure(refused);
     await this.#write(observed, progress, inForce, true);
     return { afterMs: progress.state === "reconciling" ? applyingMs : this.#deps.deliveryStatusMs };
   }
@@ -135,13 +137,15 @@ export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyP
     isComplete: boolean,
   ): Promise<void> {
     const { policies } = this.#deps.watched;
-    const { hash, appliedReplicas: applied } = policy.status ?? {};
-    const known: FraudPolicyStatus = {
+    const known = policy.status ?? {};
+    const hash = inForce?.hash ?? known.hash;
+    // While none is known to run, what was counted before is nearer to the truth.
+    const isCounted = inForce !== undefined && inForce.replicas.running > 0;
+    const applied = isCounted ? appliedReplicas(inForce) : known.appliedReplicas;
+    const shown: FraudPolicyStatus = {
       ...(hash === undefined ? {} : { hash }),
       ...(applied === undefined ? {} : { appliedReplicas: applied }),
     };
-    const shown: FraudPolicyStatus =
-      inForce === undefined ? known : { hash: inForce.hash, appliedReplicas: appliedReplicas(inForce) };
     await writeStatus(this.#deps, fraudPolicyKind, policies, policy, {
       progress,
       findings: [programmed(progress, inForce)],

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { InternalPolicy } from "@payflow/contracts/internal-fraud.ts";
 import type { FraudPolicy, FraudPolicyStatus } from "./fraud-policy.resource.ts";
-import { driftedFields, hasToBePut, planFor } from "./fraud-policy.ts";
+import { driftedFields, hasToBePut, planFor, wasProgrammed } from "./fraud-policy.ts";
 
 const metadata = {
   ...{ namespace: "shop", name: "strict", uid: "u", resourceVersion: "1", generation: 2 },
@@ -52,4 +52,17 @@ test("drift is what differs from what this very generation has put, and has a na
   expect(driftedFields(policy(settled), wanted, undefined)).toEqual(["policy"]);
   expect(driftedFields(policy(settled), wanted, { ...inForce, generation: 1, hash: "x" })).toEqual([]);
   expect(driftedFields(policy({ ...settled, observedGeneration: 1 }), wanted, undefined)).toEqual([]);
+});
+
+test("only of the version that the status names is it believed that it was in force everywhere", () => {
+  const said = {
+    ...{ type: "Programmed", reason: "Programmed", message: "", observedGeneration: 2 },
+    status: "True" as const,
+    lastTransitionTime: "2026-03-01T10:00:00Z",
+  };
+  expect(wasProgrammed(policy({ ...settled, conditions: [said] }), inForce)).toBe(true);
+  expect(wasProgrammed(policy(settled), inForce)).toBe(false);
+  expect(wasProgrammed(policy({ ...settled, conditions: [said] }), { ...inForce, hash: "x" })).toBe(false);
+  const earlier = { ...said, observedGeneration: 1 };
+  expect(wasProgrammed(policy({ ...settled, conditions: [earlier] }), inForce)).toBe(false);
 });

@@ -35,3 +35,10 @@ export function hasToBePut(
 ): boolean {
   return isForced(policy) || drifted.length > 0 || found?.generation !== policy.metadata.generation;
 }
+
+/** Whether the status says of this very version that it was in force everywhere. */
+export function wasProgrammed({ metadata, status }: FraudPolicy, inForce: InternalPolicy): boolean {
+  const said = status?.conditions?.find(({ type }) => type === "Programmed");
+  const isSaid = said?.status === "True" && said.observedGeneration === metadata.generation;
+  return isSaid && inForce.generation === metadata.generation && inForce.hash === status?.hash;
+}

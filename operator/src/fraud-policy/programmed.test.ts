@@ -12,14 +12,18 @@ const taken = (applied: number, running: number): InternalPolicy => ({
   updated_at: "2026-03-01T10:00:00Z",
 });
 
-test("a policy is ready once every running replica decides by it, and not while none is known to run", () => {
-  expect(policyProgress(taken(2, 2))).toMatchObject({ state: "ready", reason: "Programmed" });
-  expect(policyProgress(taken(1, 2))).toMatchObject({
+test("a policy is ready once every running replica decides by it", () => {
+  expect(policyProgress(taken(2, 2), false)).toMatchObject({ state: "ready", reason: "Programmed" });
+  expect(policyProgress(taken(1, 2), true)).toMatchObject({
     state: "reconciling",
     message: "1 of 2 replicas of the fraud app decide by it.",
   });
-  expect(policyProgress(taken(0, 0)).state).toBe("reconciling");
   expect(appliedReplicas(taken(1, 2))).toBe("1/2");
+});
+
+test("while no replica is known to run, what was programmed stays so and what was not waits", () => {
+  expect(policyProgress(taken(0, 0), true)).toEqual(policyProgress(taken(2, 2), true));
+  expect(policyProgress(taken(0, 0), false).state).toBe("reconciling");
 });
 
 test("a refused policy is not programmed, and says which version stays in force", () => {
@@ -30,6 +34,6 @@ test("a refused policy is not programmed, and says which version stays in force"
     message: "It fails: large. Generation 3 stays in force.",
   });
   expect(programmed(refused, undefined).message).toBe("It fails: large.");
-  expect(programmed(policyProgress(taken(1, 2)), taken(1, 2))).toMatchObject({ status: "False" });
-  expect(programmed(policyProgress(taken(2, 2)), taken(2, 2))).toMatchObject({ status: "True" });
+  expect(programmed(policyProgress(taken(1, 2), true), taken(1, 2))).toMatchObject({ status: "False" });
+  expect(programmed(policyProgress(taken(2, 2), false), taken(2, 2))).toMatchObject({ status: "True" });
 });

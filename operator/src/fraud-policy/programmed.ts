@@ -6,10 +6,14 @@ export function appliedReplicas({ replicas }: InternalPolicy): string {
   return `${replicas.applied}/${replicas.running}`;
 }
 
-/** How far a policy has come that the fraud app has taken: it is ready once every replica decides by it. */
-export function policyProgress(policy: InternalPolicy): Progress {
+/**
+ * How far a policy has come that the fraud app has taken: it is ready once every replica decides by it. One
+ * that was programmed stays so while no replica is known to run: one has just answered, and was only slow to
+ * say that it runs.
+ */
+export function policyProgress(policy: InternalPolicy, wasProgrammed: boolean): Progress {
   const { applied, running } = policy.replicas;
-  if (running > 0 && applied === running) {
+  if (running === 0 ? wasProgrammed : applied === running) {
     return { state: "ready", reason: "Programmed", message: "Every replica of the fraud app decides by it." };
   }
   return {

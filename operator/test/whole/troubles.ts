@@ -40,7 +40,8 @@ export function seededTroubles(seed: number): Troubles {
     if (trouble === "reset") return cut();
     const answer = await forward();
     if (trouble === "lost") {
-      await answer.body?.cancel();
+      // Not waited for: the server behind may have more to say than anybody reads.
+      void answer.body?.cancel();
       return cut();
     }
     if (!isWatch || !answer.ok || answer.body === null) return answer;
@@ -103,9 +104,8 @@ function troubled(
         }
       } finally {
         isOpen = false;
-        await reader.cancel();
-        // Whoever listened may have gone already.
         controller.error(undefined);
+        void reader.cancel();
       }
     },
     cancel: () => reader.cancel(),
