@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type BenchReport, figure, median, spreadFigure } from "../result.ts";
 import { describeBenchmarks } from "./document.ts";
+import { notes } from "./notes.ts";
 import { drawCurves } from "./picture.ts";
 
 const report: BenchReport = {
@@ -30,6 +31,18 @@ test("a report tells the median with its range, the ratio, and which floors and 
   expect(text).toContain("postgres 60 %");
   expect(text).toContain("admits 40,000 a second");
   expect(text).toContain("- BROKEN: debits equal credits");
+});
+
+test("every benchmark that has a word about it has its section", () => {
+  for (const bench of Object.keys(notes)) {
+    const stored = {
+      command: "c",
+      measuredOn: "2026-01-01",
+      commit: "abc1234",
+      report: { ...report, bench },
+    };
+    expect(describeBenchmarks({ [bench]: stored })).toContain(`## ${bench}`);
+  }
 });
 
 test("the median of an even number of rounds lies between the middle two", () => {

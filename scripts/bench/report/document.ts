@@ -3,7 +3,7 @@ import { notes } from "./notes.ts";
 import type { StoredReport, StoredReports } from "./stored-reports.ts";
 import { type Target, targets } from "./targets.ts";
 
-const order = ["payments", "ledger", "webhooks", "fraud", "bus", "ingest"];
+const order = ["payments", "ledger", "webhooks", "fraud", "bus", "ingest", "operator"];
 
 const introduction = `# Benchmarks
 
