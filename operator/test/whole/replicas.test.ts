@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { isWrite } from "@payflow/testkit/kubernetes/audit-log.ts";
 import type { OperatorProcess } from "../setup/operator-process.ts";
@@ -20,6 +20,11 @@ beforeAll(async () => {
   place = await Workplace.make();
   second = await secondAccount(place);
 }, 300_000);
+
+// One that a failed test has left would lead in the next.
+afterEach(async () => {
+  await Promise.all(place.operators.map((one) => (one.isRunning() ? one.stop() : undefined)));
+});
 
 afterAll(() => place?.close());
 

@@ -57,8 +57,12 @@ export function sight(lease: Lease, known: Sighting | undefined, now: number): S
 
 /** Whether nobody holds the lease: given up, or seen without a change for as long as it is given. */
 export function isFree(lease: Lease, seen: Sighting, now: number): boolean {
-  const { holderIdentity, leaseDurationSeconds = 0 } = lease.spec ?? {};
-  return !holderIdentity || now >= seen.at + leaseDurationSeconds * 1_000;
+  return !lease.spec?.holderIdentity || now >= freeAt(lease, seen);
+}
+
+/** When the lease is free unless it is renewed, by the clock that it was seen by. */
+export function freeAt({ spec }: Lease, seen: Sighting): number {
+  return seen.at + (spec?.leaseDurationSeconds ?? 0) * 1_000;
 }
 
 /** The lease in a new holder's hands. Each term has a number of its own, a holder's second one too. */
