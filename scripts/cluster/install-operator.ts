@@ -8,6 +8,7 @@ import {
 import { kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { kubeconfigText } from "@payflow/one-machine/cluster/kubeconfig.ts";
 import { writeWhole } from "@payflow/one-machine/installation/state.ts";
+import { runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { YAML } from "bun";
 
@@ -65,17 +66,10 @@ async function apply(folder: string, words: readonly string[], input?: string): 
 /** Runs kubectl as somebody who may do everything. Throws what it says where it fails. */
 export async function kubectl(folder: string, words: readonly string[], input = ""): Promise<string> {
   const own = ["--kubeconfig", adminKubeconfig(folder), "--cache-dir", path.join(folder, "kubectl")];
-  const child = Bun.spawn([await kubeBinary(), "kubectl", ...own, ...words], {
-    env: { HOME: folder, PATH: process.env.PATH },
-    stdin: new Blob([input]),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) throw new Error(`kubectl ${words[0]} failed: ${stderr.trim()}`);
+  const env = { HOME: folder, PATH: process.env.PATH };
+  const command = [await kubeBinary(), "kubectl", ...own, ...words];
+  const { exitCode, stdout, stderr } = await runCommand(command, { env, input });
+  if (exitCode !== 0) throw new Error(`kubectl ${words[0]} failed: ${stderr.trim()}`);
   return stdout;
 }
 

@@ -7,6 +7,7 @@ import { kubeBinary, kubernetesVersion } from "@payflow/one-machine/cluster/kube
 import { readRunRecord } from "@payflow/one-machine/installation/state.ts";
 import { isAlive } from "@payflow/one-machine/processes/child.ts";
 import { isPortFree, releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
+import { type CommandResult, runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 
@@ -26,31 +27,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, patienceMs);
 
-interface Result {
-  readonly exitCode: number;
-  readonly output: string;
-}
-
-async function run(command: readonly string[], input = ""): Promise<Result> {
-  const child = Bun.spawn([...command], {
-    cwd: folder,
-    env: { ...process.env },
-    stdin: new Blob([input]),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { exitCode: await child.exited, output: stdout + stderr };
-}
+const run = (command: readonly string[], input = "") => runCommand(command, { cwd: folder, input });
 
 const payflow = (...words: string[]) => run([path.join(repositoryRoot, "payflow"), ...words]);
 const up = (...words: string[]) => payflow("cluster", "up", "--state", state, ...words);
 const down = () => payflow("cluster", "down", "--state", state);
 
-async function kubectl(words: readonly string[], input?: string): Promise<Result> {
+async function kubectl(words: readonly string[], input?: string): Promise<CommandResult> {
   const kubeconfig = (await payflow("cluster", "kubeconfig", "--state", state)).output.trim();
   const own = ["--kubeconfig", kubeconfig, "--cache-dir", path.join(folder, "kubectl")];
   return run([await kubeBinary(), "kubectl", ...own, ...words], input);

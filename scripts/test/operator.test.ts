@@ -7,6 +7,7 @@ import { kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { readRunRecord } from "@payflow/one-machine/installation/state.ts";
 import { isAlive } from "@payflow/one-machine/processes/child.ts";
 import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
+import { type CommandResult, runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 
@@ -27,30 +28,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, patienceMs);
 
-interface Result {
-  readonly exitCode: number;
-  readonly output: string;
-}
-
-async function run(command: readonly string[]): Promise<Result> {
-  const child = Bun.spawn([...command], {
-    cwd: folder,
-    env: { ...process.env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { exitCode: await child.exited, output: stdout + stderr };
-}
+const run = (command: readonly string[]) => runCommand(command, { cwd: folder });
 
 const payflow = (...words: string[]) =>
   run([path.join(repositoryRoot, "payflow"), ...words, "--state", state]);
 
-async function kubectl(...words: string[]): Promise<Result> {
+async function kubectl(...words: string[]): Promise<CommandResult> {
   const kubeconfig = (await payflow("cluster", "kubeconfig")).output.trim();
   const own = ["--kubeconfig", kubeconfig, "--cache-dir", path.join(folder, "kubectl")];
   return run([await kubeBinary(), "kubectl", ...own, ...words]);

@@ -17,6 +17,7 @@ import { PortPlan } from "@payflow/one-machine/installation/port-plan.ts";
 import { readRunRecord, runningRecord } from "@payflow/one-machine/installation/state.ts";
 import { isAlive } from "@payflow/one-machine/processes/child.ts";
 import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
+import { type CommandResult, runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 
@@ -30,28 +31,11 @@ afterEach(async () => {
 }, patienceMs);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Result {
-  readonly exitCode: number;
-  readonly output: string;
-}
+const payflow = (...flags: string[]) => payflowWith({}, ...flags);
 
-async function payflow(...flags: string[]): Promise<Result> {
-  return payflowWith({}, ...flags);
-}
-
-async function payflowWith(env: Record<string, string>, ...flags: string[]): Promise<Result> {
-  const child = Bun.spawn([path.join(repositoryRoot, "payflow"), ...flags], {
-    cwd: folder,
-    env: { ...process.env, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { exitCode: await child.exited, output: stdout + stderr };
+function payflowWith(env: Record<string, string>, ...flags: string[]): Promise<CommandResult> {
+  const command = [path.join(repositoryRoot, "payflow"), ...flags];
+  return runCommand(command, { cwd: folder, env: { ...process.env, ...env } });
 }
 
 function newState(name: string): string {
@@ -60,7 +44,7 @@ function newState(name: string): string {
   return state;
 }
 
-async function up(state: string, ...flags: string[]): Promise<Result> {
+async function up(state: string, ...flags: string[]): Promise<CommandResult> {
   return payflow("up", "--detach", "--state", state, ...flags);
 }
 
@@ -111,7 +95,7 @@ test(
     expect(total).toBeGreaterThan(50);
     expect(total).toBeLessThan(900);
     expect((await payflow("logs", "payment", "--state", state)).output).toMatch(/^payment-1 +\| /m);
-    expect(await payflow("logs", "-n", "0", "--state", state)).toEqual({ exitCode: 0, output: "" });
+    expect(await payflow("logs", "-n", "0", "--state", state)).toMatchObject({ exitCode: 0, output: "" });
 
     const second = await up(state, "--port-base", `${portBase}`);
     expect(second).toMatchObject({ exitCode: 0 });

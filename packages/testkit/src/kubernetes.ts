@@ -5,10 +5,11 @@ import { adminKubeconfig, Cluster } from "@payflow/one-machine/cluster/cluster.t
 import { type ClusterPart, clusterParts } from "@payflow/one-machine/cluster/control-plane.ts";
 import { kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { reservePort } from "@payflow/one-machine/processes/ports.ts";
+import type { CommandResult } from "@payflow/one-machine/processes/run-command.ts";
 import { createServiceAccount, type TestServiceAccount, type WantedAccount } from "./kubernetes/accounts.ts";
 import { AuditLog } from "./kubernetes/audit-log.ts";
 import { type ApiAnswer, ClusterApi } from "./kubernetes/cluster-api.ts";
-import { type KubectlOptions, type KubectlResult, runKubectl } from "./kubernetes/kubectl.ts";
+import { type KubectlOptions, runKubectl } from "./kubernetes/kubectl.ts";
 import { beforeRemoval, temporaryFolder } from "./temporary-folder.ts";
 
 /** A real API server with CEL, RBAC, server-side apply and the controllers behind it; without nodes. */
@@ -24,7 +25,7 @@ export interface TestCluster {
   /** A request as somebody who may do everything; refusals are answers. */
   request(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
   /** kubectl of the server's version, as somebody who may do everything unless told otherwise. */
-  kubectl(words: readonly string[], options?: KubectlOptions): Promise<KubectlResult>;
+  kubectl(words: readonly string[], options?: KubectlOptions): Promise<CommandResult>;
   /** Makes a namespace with a name of its own, and waits until its `default` ServiceAccount is there. */
   namespace(prefix?: string): Promise<string>;
   /** Makes a ServiceAccount that may do this and no more. */

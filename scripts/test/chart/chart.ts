@@ -1,5 +1,6 @@
 import path from "node:path";
 import { helmBinary } from "@payflow/one-machine/cluster/chart-tools.ts";
+import { runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { YAML } from "bun";
 
@@ -30,17 +31,9 @@ export async function helm(
   input = "",
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Rendered> {
-  const child = Bun.spawn([await helmBinary(), ...words], {
-    env: { ...process.env, ...environment },
-    stdin: new Blob([input]),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [text, problem] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { exitCode: await child.exited, text, problem };
+  const env = { ...process.env, ...environment };
+  const { exitCode, stdout, stderr } = await runCommand([await helmBinary(), ...words], { env, input });
+  return { exitCode, text: stdout, problem: stderr };
 }
 
 export interface Rendering {

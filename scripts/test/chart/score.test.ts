@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { helmBinary, kubeScoreBinary } from "@payflow/one-machine/cluster/chart-tools.ts";
+import { runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { template } from "./chart.ts";
 import { valueSets } from "./value-sets.ts";
 
@@ -67,13 +68,8 @@ interface Finding {
 const fine = 10;
 
 async function findings(manifests: string): Promise<string[]> {
-  const child = Bun.spawn([kubeScore, "score", "--output-format", "json", "-"], {
-    stdin: new Blob([manifests]),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const text = await new Response(child.stdout).text();
-  await child.exited;
+  const command = [kubeScore, "score", "--output-format", "json", "-"];
+  const { stdout: text } = await runCommand(command, { input: manifests });
   // As kube-score writes it.
   const objects = JSON.parse(text) as Finding[];
   return objects.flatMap(({ object_name, checks }) =>

@@ -7,6 +7,7 @@ import {
   type RunningInstallation,
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
+import { runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { buildImage } from "../../image/build-image.ts";
 import { filesBelow, type ReadImage, unpackImage } from "./archive.ts";
@@ -24,15 +25,6 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const appFiles = () => filesBelow(path.join(image.root, "app"));
-
-async function run(command: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
-  const child = Bun.spawn([...command], { ...options, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { exitCode: await child.exited, output: stdout + stderr };
-}
 
 test(
   "the image is the same to the byte when it is built again, and smaller than 200 MB",
@@ -52,7 +44,7 @@ test(
     copyContext(context);
     const [build = [], last = []] = dockerfileStages();
     for (const command of said(build, "RUN")) {
-      expect(await run(["sh", "-c", command], { cwd: context })).toMatchObject({ exitCode: 0 });
+      expect(await runCommand(["sh", "-c", command], { cwd: context })).toMatchObject({ exitCode: 0 });
     }
     const [from = ""] = said(last, "COPY").map(
       (copied) => /^--from=build \/src\/(\S+) \/$/.exec(copied)?.[1],
@@ -96,7 +88,8 @@ test("there is no shell in it, and its licences and bill of materials name every
 });
 
 const mayMount =
-  process.getuid?.() === 0 && (await run(["unshare", "--mount", "--pid", "--fork", "true"])).exitCode === 0;
+  process.getuid?.() === 0 &&
+  (await runCommand(["unshare", "--mount", "--pid", "--fork", "true"])).exitCode === 0;
 /** In namespaces of its own, which take their mounts with them: as a container, with a root it may not write to. */
 const contained = `
 root=$1; shift
@@ -115,7 +108,7 @@ test.skipIf(!mayMount)(
   "every app comes as far as its settings as nobody, on a read-only root, with nothing but the image",
   async () => {
     const inside = (...words: string[]) =>
-      run(
+      runCommand(
         [
           ...["unshare", "--mount", "--pid", "--fork", "sh", "-c", contained, "sh", image.root],
           ...image.config.Entrypoint,
@@ -145,7 +138,7 @@ test(
     const running = await startBundled(program);
     try {
       const bundled = (words: string[], env: Record<string, string>) =>
-        run([process.execPath, "--no-env-file", program, ...words], { env });
+        runCommand([process.execPath, "--no-env-file", program, ...words], { env });
       const owners = {
         DATABASE_OWNER_URL: running.databaseUrl("payment", "owner"),
         PROCESSOR_DATABASE_OWNER_URL: running.databaseUrl("processor", "owner"),

@@ -5,6 +5,7 @@ import path from "node:path";
 import { readRunRecord } from "@payflow/one-machine/installation/state.ts";
 import { isAlive } from "@payflow/one-machine/processes/child.ts";
 import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes/ports.ts";
+import { runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 
 setDefaultTimeout(240_000);
@@ -18,20 +19,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 90_000);
 
-async function payflow(
-  env: Record<string, string>,
-  ...flags: string[]
-): Promise<{ exitCode: number; output: string }> {
-  const child = Bun.spawn([path.join(repositoryRoot, "payflow"), ...flags], {
-    cwd: folder,
-    env: { ...process.env, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()];
-  const output = (await Promise.all(texts)).join("");
-  return { exitCode: await child.exited, output };
+function payflow(env: Record<string, string>, ...flags: string[]) {
+  const command = [path.join(repositoryRoot, "payflow"), ...flags];
+  return runCommand(command, { cwd: folder, env: { ...process.env, ...env } });
 }
 
 const run = (...flags: string[]) => payflow({}, ...flags, "--state", state);

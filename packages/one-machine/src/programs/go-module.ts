@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { runCommand } from "../processes/run-command.ts";
 import { findGo, requiredVersion } from "./go-program.ts";
 
 /**
@@ -8,17 +9,10 @@ import { findGo, requiredVersion } from "./go-program.ts";
  */
 export async function goModuleFolder(moduleFolder: string, module: string): Promise<string> {
   const version = `v${requiredVersion(moduleFolder, module)}`;
-  const child = Bun.spawn([findGo(module), "mod", "download", "-json", `${module}@${version}`], {
-    cwd: moduleFolder,
-    env: { ...process.env, GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
+  const { stdout, stderr } = await runCommand(
+    [findGo(module), "mod", "download", "-json", `${module}@${version}`],
+    { cwd: moduleFolder, env: { ...process.env, GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" } },
+  );
   const { Dir: folder, Sum: sum, Error: problem = stderr } = stdout === "" ? {} : JSON.parse(stdout);
   if (folder === undefined) throw new Error(`${module} could not be fetched: ${problem.trim()}`);
   const pinned = readFileSync(path.join(moduleFolder, "go.sum"), "utf8").split("\n");

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
+import { type CommandResult, runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 export interface KubectlOptions {
@@ -9,32 +10,14 @@ export interface KubectlOptions {
   readonly kubeconfig?: string;
 }
 
-export interface KubectlResult {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs kubectl; what it remembers of the API goes into this process's own folder. */
 export async function runKubectl(
   kubeconfig: string,
   words: readonly string[],
   options: KubectlOptions = {},
-): Promise<KubectlResult> {
+): Promise<CommandResult> {
   const folder = temporaryFolder();
-  const child = Bun.spawn(
-    [await kubeBinary(), "kubectl", "--cache-dir", path.join(folder, "kubectl"), ...words],
-    {
-      env: { HOME: folder, PATH: process.env.PATH, KUBECONFIG: options.kubeconfig ?? kubeconfig },
-      stdin: new Blob([options.input ?? ""]),
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, stdout, stderr };
+  const env = { HOME: folder, PATH: process.env.PATH, KUBECONFIG: options.kubeconfig ?? kubeconfig };
+  const command = [await kubeBinary(), "kubectl", "--cache-dir", path.join(folder, "kubectl"), ...words];
+  return runCommand(command, { env, input: options.input ?? "" });
 }
