@@ -12,7 +12,7 @@ FROM --platform=$BUILDPLATFORM oven/bun:${BUN_VERSION}-debian AS build
 WORKDIR /src
 COPY . .
 RUN bun install --frozen-lockfile --ignore-scripts
-RUN bun scripts/image/app-part.ts dist/image-app
+RUN bun scripts/release/image/app-part.ts dist/image-app
 
 # Bun, the C library and nothing else: no shell, no package manager.
 FROM oven/bun:${BUN_VERSION}-distroless

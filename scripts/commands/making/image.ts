@@ -20,7 +20,7 @@ export function imageCommand(): Command {
       "what engines call it once it is loaded; payflow and our version if left out",
     )
     .action(async ({ out, name }: ImageFlags) => {
-      const { buildImage } = await import("../../image/build-image.ts");
+      const { buildImage } = await import("../../release/image/build-image.ts");
       const image = await buildImage(out, name);
       const megabytes = Math.ceil(statSync(out).size / 1e6);
       console.log(`${image.name}  ${image.digest}  ${megabytes} MB\n${image.file}`);

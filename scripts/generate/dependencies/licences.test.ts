@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { billOfMaterials } from "../../image/bill-of-materials.ts";
+import { billOfMaterials } from "../../release/image/bill-of-materials.ts";
 import { installedPackages } from "./installed-packages.ts";
 import { whyRefused } from "./licence-rules.ts";
 

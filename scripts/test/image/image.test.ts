@@ -9,7 +9,7 @@ import {
 } from "@payflow/one-machine/installation/start-installation.ts";
 import { runCommand } from "@payflow/one-machine/processes/run-command.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
-import { buildImage } from "../../image/build-image.ts";
+import { buildImage } from "../../release/image/build-image.ts";
 import { filesBelow, type ReadImage, unpackImage } from "./archive.ts";
 import { copyContext, dockerfileStages, said } from "./dockerfile.ts";
 

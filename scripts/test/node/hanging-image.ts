@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { imageProgram } from "../../image/app-part.ts";
-import { imageConfig } from "../../image/build-image.ts";
-import { writeOciArchive } from "../../image/oci-archive.ts";
-import { writeRuntimePart } from "../../image/runtime-part.ts";
+import { imageProgram } from "../../release/image/app-part.ts";
+import { imageConfig } from "../../release/image/build-image.ts";
+import { writeOciArchive } from "../../release/image/oci-archive.ts";
+import { writeRuntimePart } from "../../release/image/runtime-part.ts";
 
 const program = `if (process.argv[2] !== "migrate") setInterval(() => {}, 1_000);\n`;
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestNodeCluster, testNodeCluster } from "@payflow/testkit/kubernetes/node.ts";
 import { chartSecrets } from "../../cluster/chart-secrets.ts";
-import { buildImage } from "../../image/build-image.ts";
+import { buildImage } from "../../release/image/build-image.ts";
 import { chartFolder, helm, type KubernetesObject, type Values } from "../chart/chart.ts";
 
 const apps = ["payment", "ledger", "notifier", "tenant", "fraud", "ingest"] as const;

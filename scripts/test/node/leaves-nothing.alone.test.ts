@@ -9,7 +9,7 @@ import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
-import { buildImage } from "../../image/build-image.ts";
+import { buildImage } from "../../release/image/build-image.ts";
 import { commandOf, machineState, nodeBelongings, nodeProcesses, remains } from "./machine.ts";
 import { webServer } from "./web-server.ts";
 

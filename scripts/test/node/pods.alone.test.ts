@@ -5,7 +5,7 @@ import { nodeObstacle } from "@payflow/one-machine/cluster/node/obstacle.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { type TestNodeCluster, testNodeCluster } from "@payflow/testkit/kubernetes/node.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
-import { buildImage } from "../../image/build-image.ts";
+import { buildImage } from "../../release/image/build-image.ts";
 import { onceJob, webServer } from "./web-server.ts";
 
 const obstacle = nodeObstacle();

@@ -26,8 +26,8 @@ export async function writeAppPart(folder: string): Promise<void> {
 /** Names are kept, so that a stack in a log can be read; what several apps use stands there once. */
 async function bundle(app: string): Promise<UsedPackage[]> {
   const result = await Bun.build({
-    entrypoints: [path.join(repositoryRoot, "scripts/image/inside/payflow.ts")],
-    root: path.join(repositoryRoot, "scripts/image/inside"),
+    entrypoints: [path.join(repositoryRoot, "scripts/release/image/inside/payflow.ts")],
+    root: path.join(repositoryRoot, "scripts/release/image/inside"),
     outdir: app,
     target: "bun",
     splitting: true,

@@ -6,7 +6,7 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { PackageURL } from "packageurl-js";
 // @ts-expect-error It has no types, and is only handed on.
 import spdx from "spdx-expression-parse";
-import product from "../../package.json";
+import product from "../../../package.json";
 
 /** A package of which the bundle holds something. */
 export interface UsedPackage {

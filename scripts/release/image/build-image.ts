@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import product from "../../package.json";
+import product from "../../../package.json";
 import { imageProgram, writeAppPart } from "./app-part.ts";
 import { type ImageConfig, writeOciArchive } from "./oci-archive.ts";
 import { bunInside, imageUser, writeRuntimePart } from "./runtime-part.ts";

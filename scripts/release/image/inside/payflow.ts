@@ -1,12 +1,12 @@
 /** What the image may be told to be, each loaded only when it is asked for. */
 const programs: Readonly<Record<string, () => Promise<unknown>>> = {
-  payment: () => import("../../../apps/payment/src/main.ts"),
-  ledger: () => import("../../../apps/ledger/src/main.ts"),
-  notifier: () => import("../../../apps/notifier/src/main.ts"),
-  tenant: () => import("../../../apps/tenant/src/main.ts"),
-  fraud: () => import("../../../apps/fraud/src/main.ts"),
-  ingest: () => import("../../../apps/ingest/src/main.ts"),
-  operator: () => import("../../../operator/src/main.ts"),
+  payment: () => import("../../../../apps/payment/src/main.ts"),
+  ledger: () => import("../../../../apps/ledger/src/main.ts"),
+  notifier: () => import("../../../../apps/notifier/src/main.ts"),
+  tenant: () => import("../../../../apps/tenant/src/main.ts"),
+  fraud: () => import("../../../../apps/fraud/src/main.ts"),
+  ingest: () => import("../../../../apps/ingest/src/main.ts"),
+  operator: () => import("../../../../operator/src/main.ts"),
   migrate: async () => {
     const { runMigrations } = await import("./migrate.ts");
     await runMigrations(process.argv[3] ?? "", process.env);
