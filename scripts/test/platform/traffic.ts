@@ -9,7 +9,17 @@ export interface Acknowledged {
   readonly status: number;
 }
 
-const methods = [
+export interface TrafficOptions {
+  /** What each caller pays with, in turn; when left out, also cards whose answer is lost for seconds. */
+  readonly methods?: readonly string[];
+  /** Between an answer and the caller's next payment; when left out, none where a run is thorough. */
+  readonly pauseMs?: number;
+}
+
+/** Callers that never rest take all processors for as long as a test waits, and hold up those beside it. */
+const usualPauseMs = process.env.PAYFLOW_THOROUGH === undefined ? 40 : 0;
+
+const allMethods = [
   "pm_card_ok",
   "pm_card_ok",
   "pm_card_random",
@@ -31,13 +41,16 @@ export class Traffic {
   timesUnavailable = 0;
   #isStopping = false;
   #isAbandoned = false;
+  readonly #options: TrafficOptions;
   readonly #callers: Promise<void>[];
 
   constructor(
     installation: Pick<RunningInstallation, "url">,
     tenant: Pick<TestTenant, "liveKey">,
     callers: number,
+    options: TrafficOptions = {},
   ) {
+    this.#options = options;
     const url = `${installation.url("payment")}/payments`;
     this.#callers = Array.from({ length: callers }, (_, index) => this.#caller(url, tenant.liveKey, index));
   }
@@ -64,6 +77,7 @@ export class Traffic {
   }
 
   async #caller(url: string, key: string, index: number): Promise<void> {
+    const { methods = allMethods, pauseMs = usualPauseMs } = this.#options;
     for (let count = index; !this.#isStopping; count += 1) {
       const idempotencyKey = randomUUID();
       const body = {
@@ -74,6 +88,7 @@ export class Traffic {
         capture_method: count % 7 === 0 ? "manual" : "automatic",
       };
       await this.#pay(url, key, idempotencyKey, body);
+      await Bun.sleep(pauseMs);
     }
   }
 
