@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import type { RunningInstallation } from "@payflow/one-machine/installation/start-installation.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { call, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { Traffic, type TrafficOptions } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
 const apps = ["payment", "ledger", "notifier", "fraud", "tenant"];
@@ -39,8 +39,8 @@ export class CrashTest {
   }
 
   /** Callers at work. */
-  traffic(callers: number): Traffic {
-    return new Traffic(this.installation, this.tenant, callers);
+  traffic(callers: number, options: TrafficOptions = {}): Traffic {
+    return new Traffic(this.installation, this.tenant, callers, options);
   }
 
   /** Kills one replica of each app by `kill -9` and waits until it is back; of payment, the one that relays. */

@@ -13,6 +13,12 @@ import { type TestKafka, type TestKafkaServer, testKafka } from "@payflow/testki
 
 const names = kafkaNames("");
 
+/** An event, and when its broker stored it, in milliseconds since 1970. */
+export interface StoredEvent {
+  readonly event: EventEnvelope;
+  readonly storedMs: number;
+}
+
 /** Three brokers, and an installation of two replicas of every app whose bus they carry. */
 export class ThreeBrokers {
   readonly #link: KafkaLink;
@@ -80,7 +86,8 @@ export class ThreeBrokers {
     for (const topic of topics) {
       const latest = new Map<string, number>();
       const seen = new Set<string>();
-      for (const { event_id, key, sequence } of await this.#eventsOf(topic)) {
+      for (const { event } of await this.eventsOf(topic)) {
+        const { event_id, key, sequence } = event;
         if (sequence === null || seen.has(event_id)) continue;
         seen.add(event_id);
         const last = latest.get(key) ?? 0;
@@ -91,13 +98,14 @@ export class ThreeBrokers {
     return wrong;
   }
 
-  async #eventsOf(topic: Topic): Promise<EventEnvelope[]> {
+  /** All events of a topic, by partition in the order of their offsets. */
+  async eventsOf(topic: Topic): Promise<StoredEvent[]> {
     const kafkaTopic = names.topic(topic);
     const { topics: known, brokers } = await this.#link.metadata([kafkaTopic], true);
     const { id = "", partitions = [] } = known.get(kafkaTopic) ?? {};
     const numbers = [...partitions.keys()];
     const ends = await listOffsets(this.#link, kafkaTopic, numbers, "end");
-    const events: EventEnvelope[] = [];
+    const events: StoredEvent[] = [];
     for (const partition of numbers) {
       const broker = brokers.get(partitions[partition]?.leader ?? -1);
       for (let from = 0; from < (ends.get(partition) ?? 0); ) {
@@ -108,8 +116,8 @@ export class ThreeBrokers {
         });
         const batches = found?.batches ?? [];
         // The bus checked each event before it was sent.
-        for (const { value } of recordsOf(batches, from))
-          events.push(JSON.parse(value ?? "") as EventEnvelope);
+        for (const { value, timestampMs } of recordsOf(batches, from))
+          events.push({ event: JSON.parse(value ?? "") as EventEnvelope, storedMs: timestampMs });
         from = nextOffset(batches, from);
       }
     }
