@@ -4,7 +4,7 @@ import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { ApiError } from "../../src/kubernetes/client/api-error.ts";
 import { Controller } from "../../src/kubernetes/controller/controller.ts";
-import { FinalError, type Reconciler } from "../../src/kubernetes/controller/reconciler.ts";
+import { FinalError, type Next, type Reconciler } from "../../src/kubernetes/controller/reconciler.ts";
 import { createEventRecorder } from "../../src/kubernetes/events/event-recorder.ts";
 import { addFinalizer, isBeingDeleted, removeFinalizer } from "../../src/kubernetes/objects/finalizers.ts";
 import { nameOfKey, type ResourceKind } from "../../src/kubernetes/objects/object.ts";
@@ -34,7 +34,7 @@ interface Passes {
 /** A controller whose steps are recorded, and whose applying is the test's. */
 function run(
   apply: (key: string) => Promise<void>,
-  options: { readonly resyncMs?: number; readonly maxConcurrent?: number } = {},
+  options: { readonly resyncMs?: number; readonly maxConcurrent?: number; readonly next?: Next } = {},
 ) {
   const metrics = new Metrics("test");
   const passes: Passes = { steps: [], underWay: 0, most: 0 };
@@ -52,7 +52,7 @@ function run(
     },
     async report(applied, key) {
       passes.steps.push(`${key} ${applied.isDone ? applied.outcome : String(applied.error)}`);
-      return undefined;
+      return options.next;
     },
   };
   const queue = new WorkQueue({
@@ -113,6 +113,21 @@ describe("a controller", () => {
     expect(passes.steps.filter((step) => step === "plan of refused").length).toBe(1);
     expect(passes.steps.some((step) => step.includes("changed"))).toBe(false);
     expect(await metrics.text()).toMatch(/controller_runtime_terminal_reconcile_errors_total\{[^}]*\} 1/);
+  });
+
+  test("waits ever longer for what no watch tells of, and counts a refusal each time", async () => {
+    const waiting = { reason: "taken", backoff: { firstMs: 1, maxMs: 2 } };
+    const refuse = async () => {
+      throw new FinalError("taken by somebody else");
+    };
+    const { controller, passes, metrics, stop } = run(refuse, { next: { waiting } });
+    controller.enqueue("one");
+    await eventually(() => passes.steps.length >= 10);
+    await stop();
+    const failures = passes.steps.filter((step) => step.endsWith("taken by somebody else")).length;
+    const counted = new RegExp(`terminal_reconcile_errors_total\\{[^}]*\\} ${failures}\\n`);
+    expect(await metrics.text()).toMatch(counted);
+    expect(await metrics.text()).toMatch(/workqueue_retries_total\{[^}]*\} 0/);
   });
 
   test("has as many passes under way as it may, and never two over one object", async () => {

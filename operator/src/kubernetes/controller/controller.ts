@@ -4,6 +4,7 @@ import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { isConflict } from "../client/api-error.ts";
 import type { WorkQueue } from "../queue/work-queue.ts";
 import { controllerMetrics, type PassResult } from "./controller-metrics.ts";
+import { FailureLog } from "./failure-log.ts";
 import { type Applied, FinalError, type Next, type Pass, type Reconciler, RetryLater } from "./reconciler.ts";
 
 export interface ControllerOptions<Observed, Plan, Outcome> {
@@ -20,16 +21,25 @@ export interface ControllerOptions<Observed, Plan, Outcome> {
   readonly passMs?: number;
 }
 
+/** How a pass ended, and what it asked for. */
+interface Ended {
+  readonly next: Next;
+  /** Why applying failed. */
+  readonly error?: unknown;
+}
+
 /** Puts keys to be looked at, and runs the passes. */
 export class Controller<Observed, Plan, Outcome> {
   readonly #options: ControllerOptions<Observed, Plan, Outcome>;
   readonly #metrics: ReturnType<typeof controllerMetrics>;
+  readonly #failures: FailureLog;
   readonly #bell = new Wakeup();
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(options: ControllerOptions<Observed, Plan, Outcome>) {
     this.#options = options;
     this.#metrics = controllerMetrics(options.metrics, options.name, options.maxConcurrent);
+    this.#failures = new FailureLog(options.logger.child({ controller: options.name }));
   }
 
   /** Asks for a pass over the object of this key, from any thread of work; soon, and once. */
@@ -69,24 +79,26 @@ export class Controller<Observed, Plan, Outcome> {
   }
 
   async #pass(key: string, stopped: AbortSignal): Promise<void> {
-    const { logger, name, passMs = 60_000 } = this.#options;
+    const { passMs = 60_000 } = this.#options;
     const startedAt = performance.now();
     this.#metrics.began();
     let result: PassResult = "requeue";
     try {
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(passMs)]);
-      result = this.#plan(key, await this.#reconcile({ key, signal }));
+      const ended = await this.#reconcile({ key, signal });
+      if (ended === "gone") result = this.#leave(key);
+      else if (ended.error !== undefined) result = this.#fail(key, ended.error, ended.next);
+      else result = this.#plan(key, ended.next);
     } catch (error) {
       // A term that has ended is no failure: the next leader begins with every key.
       if (stopped.aborted) return;
-      result = this.#fail(key, error);
-      if (result === "error") logger.warn({ err: error, controller: name, key }, "a pass failed");
+      result = this.#fail(key, error, {});
     } finally {
       this.#metrics.ended(result, (performance.now() - startedAt) / 1_000);
     }
   }
 
-  async #reconcile(pass: Pass): Promise<Next | "gone"> {
+  async #reconcile(pass: Pass): Promise<Ended | "gone"> {
     const { reconciler } = this.#options;
     const observed = await reconciler.observe(pass);
     if (observed === undefined) return "gone";
@@ -100,22 +112,26 @@ export class Controller<Observed, Plan, Outcome> {
       if (pass.signal.aborted || isConflict(error)) throw error;
       applied = { isDone: false, error };
     }
-    const next = await reconciler.report(applied, observed, pass);
-    if (!applied.isDone && next?.afterMs === undefined) throw applied.error;
-    return next ?? {};
+    const next = (await reconciler.report(applied, observed, pass)) ?? {};
+    return applied.isDone ? { next } : { next, error: applied.error };
   }
 
-  #plan(key: string, next: Next | "gone"): PassResult {
-    const { queue, resyncMs } = this.#options;
-    queue.forget(key);
-    if (next === "gone") return "success";
-    const spread = resyncMs * (0.9 + 0.2 * Math.random());
-    queue.addAfter(key, Math.min(next.afterMs ?? spread, spread));
-    return next.afterMs === undefined ? "success" : "requeue_after";
+  #leave(key: string): PassResult {
+    const { queue } = this.#options;
+    queue.forgetFailures(key);
+    queue.forgetWait(key);
+    this.#failures.forget(key);
+    return "success";
   }
 
-  #fail(key: string, error: unknown): PassResult {
-    const { queue, resyncMs } = this.#options;
+  #plan(key: string, next: Next): PassResult {
+    this.#options.queue.forgetFailures(key);
+    this.#failures.wentWell(key);
+    return this.#comeBack(key, next);
+  }
+
+  #fail(key: string, error: unknown, next: Next): PassResult {
+    const { queue } = this.#options;
     // Somebody was faster; what they wrote is looked at anew, and nothing went wrong.
     if (isConflict(error)) {
       queue.retry(key);
@@ -123,10 +139,21 @@ export class Controller<Observed, Plan, Outcome> {
     }
     const isFinal = error instanceof FinalError;
     this.#metrics.failed(isFinal);
+    this.#failures.failed(key, error);
     if (isFinal) {
-      queue.forget(key);
-      queue.addAfter(key, resyncMs);
+      queue.forgetFailures(key);
+      this.#comeBack(key, next);
     } else queue.retry(key, error instanceof RetryLater ? error.afterMs : 0);
     return "error";
+  }
+
+  /** Has it looked at again when the pass asked for that, and once in the resync period at least. */
+  #comeBack(key: string, { afterMs, waiting }: Next): PassResult {
+    const { queue, resyncMs } = this.#options;
+    if (waiting === undefined) queue.forgetWait(key);
+    else queue.wait(key, waiting.reason, waiting.backoff);
+    const spread = resyncMs * (0.9 + 0.2 * Math.random());
+    queue.addAfter(key, Math.min(afterMs ?? spread, spread));
+    return afterMs === undefined && waiting === undefined ? "success" : "requeue_after";
   }
 }

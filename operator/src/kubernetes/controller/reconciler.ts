@@ -1,3 +1,5 @@
+import type { Backoff } from "@payflow/service-kit/concurrency/retry.ts";
+
 /** What a pass is given. */
 export interface Pass {
   readonly key: string;
@@ -13,6 +15,8 @@ export type Applied<Outcome> =
 /** When to look again although nothing changed; the resync period where nothing is said. */
 export interface Next {
   readonly afterMs?: number;
+  /** What no watch tells of: it is looked at ever more seldom as long as the reason is the same. */
+  readonly waiting?: { readonly reason: string; readonly backoff: Backoff };
 }
 
 /**
@@ -26,7 +30,10 @@ export interface Reconciler<Observed, Plan, Outcome> {
   decide(observed: Observed): Plan;
   /** Does it. What it throws is tried again with a growing delay, unless it is a `FinalError`. */
   apply(plan: Plan, observed: Observed, pass: Pass): Promise<Outcome>;
-  /** Writes down how it went, in the object's status; after a failure too, before it is tried again. */
+  /**
+   * Writes down how it went, in the object's status; after a failure too, before it is tried again. What it
+   * asks for then counts after a `FinalError` alone.
+   */
   report(applied: Applied<Outcome>, observed: Observed, pass: Pass): Promise<Next | undefined>;
 }
 

@@ -85,21 +85,93 @@ test("many keys come up by their times", () => {
 test("a key's retries come ever later up to a limit, and from the beginning once it went well", () => {
   const { queue } = newQueue();
   const waits = Array.from({ length: 6 }, () => queue.retry("a"));
-  for (const [index, ceiling] of [100, 200, 400, 800, 1_000, 1_000].entries()) {
-    expect(waits[index]).toBeGreaterThanOrEqual(ceiling / 2);
-    expect(waits[index]).toBeLessThanOrEqual(ceiling);
-  }
-  queue.forget("a");
+  expectDelays(waits, [100, 200, 400, 800, 1_000, 1_000]);
+  queue.forgetFailures("a");
   expect(queue.retry("a")).toBeLessThanOrEqual(100);
+});
+
+test("a key that waits for the same is looked at ever more seldom, and for something else soon again", () => {
+  const { clock, queue } = newQueue();
+  const backoff = { firstMs: 500, maxMs: 4_000 };
+  const wait = (reason: string) => {
+    const delay = queue.wait("a", reason, backoff);
+    clock.advance(delay - 1);
+    expect(queue.take()).toBeUndefined();
+    clock.advance(1);
+    expect(queue.take()).toBe("a");
+    queue.done("a");
+    return delay;
+  };
+  const waits = Array.from({ length: 6 }, () => wait("1 of 2"));
+  expectDelays(waits, [500, 1_000, 2_000, 4_000, 4_000, 4_000]);
+  // What fails between two looks makes the next of them no sooner.
+  clock.advance(queue.retry("a"));
+  expect(takeAll(queue)).toEqual(["a"]);
+  queue.done("a");
+  expectDelays([wait("1 of 2")], [4_000]);
+  expectDelays([wait("2 of 3"), wait("2 of 3")], [500, 1_000]);
+  queue.forgetWait("a");
+  expectDelays([wait("2 of 3")], [500]);
+  queue.wait("a", "2 of 3", backoff);
+  queue.add("a");
+  expect(queue.take()).toBe("a");
 });
 
 test("all retries together keep to a rate after their burst, while what is new is not held up", () => {
   const { clock, queue } = newQueue({ retriesPerSecond: 10, burst: 5 });
-  const waits = Array.from({ length: 105 }, (_, index) => queue.retry(`key-${index}`));
-  expect(waits.slice(0, 5).every((ms) => ms <= 100)).toBe(true);
-  expect(waits.at(-1)).toBe(10_000);
+  for (let number = 0; number < 105; number += 1) queue.retry(`key-${number}`);
+  clock.advance(100);
+  expect(takeAll(queue).length).toBe(5);
+  expect(queue.waitMs()).toBe(100);
   queue.add("new");
-  expect(queue.take()).toBe("new");
-  clock.advance(60_000);
-  expect(queue.retry("calm")).toBeLessThanOrEqual(100);
+  // One that was added is retried no more.
+  queue.add("key-104");
+  expect(takeAll(queue)).toEqual(["new", "key-104"]);
+  let count = 0;
+  for (let ms = 0; ms < 9_900; ms += 10) {
+    clock.advance(10);
+    count += takeAll(queue).length;
+  }
+  expect(count).toBe(99);
+  expect(queue.waitMs()).toBeUndefined();
 });
+
+test("a namespace whose thousand objects fail for ever makes neither another's first pass nor its retry wait", () => {
+  const { clock, queue } = newQueue({ retriesPerSecond: 100, burst: 200 });
+  const failing = Array.from({ length: 1_000 }, (_, number) => `many/${number}`);
+  for (const key of failing) queue.add(key);
+  let passes = 0;
+  const ofOther: number[] = [];
+  /** All passes of so much time: those of the many fail, and the first of the other. */
+  const run = (forMs: number) => {
+    for (const until = clock.now() + forMs; clock.now() < until; clock.advance(1)) {
+      for (let key = queue.take(); key !== undefined; key = queue.take()) {
+        passes += 1;
+        if (key === "few/new") ofOther.push(clock.now());
+        if (key !== "few/new" || ofOther.length < 2) queue.retry(key);
+        queue.done(key);
+      }
+    }
+  };
+  run(10_000);
+  // Their first passes, and then as many as the rate lets through with its burst.
+  expect(passes).toBeGreaterThan(2_000);
+  expect(passes).toBeLessThanOrEqual(1_000 + 200 + 1_000);
+  const addedAt = clock.now();
+  queue.add("few/new");
+  run(500);
+  const [first = 0, second = 0] = ofOther.map((at) => at - addedAt);
+  expect(first).toBe(0);
+  // Its own back-off is 100 ms at most, and its turn comes with the next two retries that are let through.
+  expect(second).toBeGreaterThan(0);
+  expect(second).toBeLessThanOrEqual(120);
+});
+
+/** Each delay is one of a back-off that grows so, jitter apart. */
+function expectDelays(delays: readonly number[], ceilings: readonly number[]): void {
+  expect(delays.length).toBe(ceilings.length);
+  for (const [index, ceiling] of ceilings.entries()) {
+    expect(delays[index]).toBeGreaterThanOrEqual(ceiling / 2);
+    expect(delays[index]).toBeLessThanOrEqual(ceiling);
+  }
+}

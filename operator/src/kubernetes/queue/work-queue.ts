@@ -1,5 +1,6 @@
 import { type Backoff, backoffMs } from "@payflow/service-kit/concurrency/retry.ts";
 import { DelayedKeys } from "./delayed-keys.ts";
+import { Lines } from "./lines.ts";
 import type { QueueMetrics } from "./queue-metrics.ts";
 
 export interface WorkQueueOptions {
@@ -15,9 +16,8 @@ export interface WorkQueueOptions {
 
 /**
  * Keys that have to be looked at. A key waits once however often it is added, and is never under way twice:
- * what is added meanwhile waits for `done`. Namespaces take turns, so that one with ten thousand objects
- * keeps no other's waiting. Time passes only by the clock given, and nothing in here sets a timer; `waitMs`
- * says when to ask again.
+ * what is added meanwhile waits for `done`. Namespaces take turns, also at the retries that are let through.
+ * Time passes only by the clock given, and nothing in here sets a timer; `waitMs` says when to ask again.
  */
 export class WorkQueue {
   readonly #metrics: QueueMetrics;
@@ -25,14 +25,18 @@ export class WorkQueue {
   readonly #backoff: Backoff;
   readonly #retryGapMs: number;
   readonly #burst: number;
-  /** By namespace, whose turns come in order; in each by order of coming, with the time of it. */
-  readonly #ready = new Map<string, Map<string, number>>();
-  #readyCount = 0;
+  readonly #ready = new Lines();
   readonly #underWay = new Map<string, number>();
   readonly #again = new Set<string>();
   readonly #delayed = new DelayedKeys();
   readonly #failures = new Map<string, number>();
-  /** When the next retry would be let through had none come for long (a leaky bucket as one time). */
+  /** How often in a row a key was looked at for the same thing that it waits for. */
+  readonly #waits = new Map<string, { readonly reason: string; readonly count: number }>();
+  /** Of the delayed keys those that are tried again. */
+  readonly #retried = new Set<string>();
+  /** Retries whose own delay is over, and which wait for the rate of all. */
+  readonly #held = new Lines();
+  /** When the next retry is let through had none come for long (a leaky bucket as one time). */
   #nextRetryAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkQueueOptions) {
@@ -45,7 +49,9 @@ export class WorkQueue {
 
   add(key: string): void {
     this.#delayed.remove(key);
-    if (this.#isReady(key) || this.#again.has(key)) return;
+    this.#retried.delete(key);
+    this.#held.remove(key);
+    if (this.#isComing(key)) return;
     this.#metrics.added();
     if (this.#underWay.has(key)) this.#again.add(key);
     else this.#line(key);
@@ -54,43 +60,55 @@ export class WorkQueue {
   /** Adds it after a while, unless it is added sooner. */
   addAfter(key: string, delayMs: number): void {
     if (delayMs <= 0) this.add(key);
-    else if (!this.#isReady(key) && !this.#again.has(key)) this.#delayed.add(key, this.#now() + delayMs);
+    else if (!this.#isComing(key)) this.#delayed.add(key, this.#now() + delayMs);
   }
 
   /**
-   * Adds it after its own back-off, or later where that was asked for or all retries together come too fast;
-   * how long, in ms.
+   * Adds it after its own back-off, or later where that was asked for; then it waits for its namespace's turn
+   * among all retries that are due. Returns its own delay, in ms.
    */
   retry(key: string, leastMs = 0): number {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     this.#metrics.retried();
-    const delayMs = Math.max(leastMs, backoffMs(this.#backoff, failures), this.#reserveRetry());
+    const delayMs = Math.max(leastMs, backoffMs(this.#backoff, failures));
+    if (!this.#isComing(key)) {
+      this.#retried.add(key);
+      this.#delayed.add(key, this.#now() + delayMs);
+    }
+    return delayMs;
+  }
+
+  /** Adds it after a while that grows as long as it waits for the same in a row; how long, in ms. */
+  wait(key: string, reason: string, backoff: Backoff): number {
+    const known = this.#waits.get(key);
+    const count = known?.reason === reason ? known.count + 1 : 1;
+    this.#waits.set(key, { reason, count });
+    const delayMs = backoffMs(backoff, count);
     this.addAfter(key, delayMs);
     return delayMs;
   }
 
   /** It went well: its next failure is its first. */
-  forget(key: string): void {
+  forgetFailures(key: string): void {
     this.#failures.delete(key);
+  }
+
+  /** It waits for nothing: whatever it waits for next is new. */
+  forgetWait(key: string): void {
+    this.#waits.delete(key);
   }
 
   /** The next key to look at, which then is under way until `done`; undefined while there is none. */
   take(): string | undefined {
     this.#wakeDelayed();
-    for (const [namespace, keys] of this.#ready) {
-      for (const [key, since] of keys) {
-        keys.delete(key);
-        // Its next turn comes after everybody else's.
-        this.#ready.delete(namespace);
-        if (keys.size > 0) this.#ready.set(namespace, keys);
-        this.#underWay.set(key, this.#now());
-        this.#metrics.depth(--this.#readyCount);
-        this.#metrics.started(key, (this.#now() - since) / 1_000);
-        return key;
-      }
-    }
-    return undefined;
+    this.#releaseHeld();
+    const next = this.#ready.take();
+    if (next === undefined) return undefined;
+    this.#underWay.set(next.key, this.#now());
+    this.#metrics.depth(this.#ready.size);
+    this.#metrics.started(next.key, (this.#now() - next.since) / 1_000);
+    return next.key;
   }
 
   done(key: string): void {
@@ -103,41 +121,38 @@ export class WorkQueue {
 
   /** Milliseconds until there may be something to take; undefined while nothing waits at all. */
   waitMs(): number | undefined {
-    if (this.#readyCount > 0) return 0;
-    const at = this.#delayed.nextAt();
-    return at === undefined ? undefined : Math.max(0, at - this.#now());
+    if (this.#ready.size > 0) return 0;
+    const times = [this.#delayed.nextAt(), this.#held.size > 0 ? this.#nextRetryAt : undefined];
+    const known = times.filter((time) => time !== undefined);
+    return known.length === 0 ? undefined : Math.max(0, Math.min(...known) - this.#now());
   }
 
-  #isReady(key: string): boolean {
-    return this.#ready.get(namespaceOf(key))?.has(key) === true;
+  /** Whether it comes up without being added once more. */
+  #isComing(key: string): boolean {
+    return this.#ready.has(key) || this.#again.has(key);
   }
 
   #line(key: string): void {
-    const namespace = namespaceOf(key);
-    const keys = this.#ready.get(namespace) ?? new Map<string, number>();
-    this.#ready.set(namespace, keys.set(key, this.#now()));
-    this.#metrics.depth(++this.#readyCount);
+    this.#ready.add(key, this.#now());
+    this.#metrics.depth(this.#ready.size);
   }
 
   #wakeDelayed(): void {
-    for (
-      let key = this.#delayed.take(this.#now());
-      key !== undefined;
-      key = this.#delayed.take(this.#now())
-    ) {
-      this.add(key);
+    const now = this.#now();
+    for (let key = this.#delayed.take(now); key !== undefined; key = this.#delayed.take(now)) {
+      if (this.#retried.delete(key)) this.#held.add(key, now);
+      else this.add(key);
     }
   }
 
-  #reserveRetry(): number {
+  #releaseHeld(): void {
     const now = this.#now();
-    const earliest = now - this.#burst * this.#retryGapMs;
-    this.#nextRetryAt = Math.max(this.#nextRetryAt, earliest) + this.#retryGapMs;
-    return Math.max(0, this.#nextRetryAt - now);
+    this.#nextRetryAt = Math.max(this.#nextRetryAt, now - (this.#burst - 1) * this.#retryGapMs);
+    while (this.#nextRetryAt <= now) {
+      const next = this.#held.take();
+      if (next === undefined) return;
+      this.#nextRetryAt += this.#retryGapMs;
+      this.add(next.key);
+    }
   }
-}
-
-/** What stands before the name; nothing for objects of the cluster. */
-function namespaceOf(key: string): string {
-  return key.slice(0, Math.max(0, key.indexOf("/")));
 }
