@@ -3,14 +3,18 @@ import { type FraudPolicy, fraudPolicyKind } from "./fraud-policy/fraud-policy.r
 import { fieldManager } from "./governing/leading.ts";
 import type { Secret, WatchedResources } from "./governing/reconciling.ts";
 import { Watched } from "./governing/watched.ts";
-import { managedBy, ownerOf, secretKind, withOwnEntries } from "./keys/secret.ts";
+import { managedBy, secretKind, withOwnEntries } from "./keys/secret.ts";
 import { type Change, ObjectCache } from "./kubernetes/cache/object-cache.ts";
 import { type Reflector, startReflector } from "./kubernetes/cache/reflector.ts";
 import type { KubernetesClient } from "./kubernetes/client/client.ts";
 import { type KubernetesObject, keyOf, type ResourceKind } from "./kubernetes/objects/object.ts";
 import { keepManager } from "./kubernetes/objects/server-side-apply.ts";
-import { type Tenant, tenantKind } from "./tenant/tenant.resource.ts";
-import { type WebhookEndpoint, webhookEndpointKind } from "./webhook-endpoint/webhook-endpoint.resource.ts";
+import { type Tenant, tenantKind, tenantSecretName } from "./tenant/tenant.resource.ts";
+import {
+  signingSecretName,
+  type WebhookEndpoint,
+  webhookEndpointKind,
+} from "./webhook-endpoint/webhook-endpoint.resource.ts";
 
 /** What has to be looked at again, by the keys of each kind. */
 export interface Enqueue {
@@ -81,13 +85,16 @@ export function startWatching(options: WatchingOptions): Watching {
   const onChange = createRelations(enqueue, () => watched);
   const watched: WatchedResources = {
     tenants: watch<Tenant>(tenantKind, ({ key }) => enqueue.tenants(key), onChange.tenant, {
-      indexes: { policy: (tenant) => policyKeysOf(tenant) },
+      indexes: { policy: policyKeysOf, secret: (tenant) => [siblingKey(tenant, tenantSecretName(tenant))] },
     }),
     endpoints: watch<WebhookEndpoint>(webhookEndpointKind, ({ key }) => enqueue.endpoints(key), undefined, {
-      indexes: { tenant: (endpoint) => [tenantKeyOf(endpoint)] },
+      indexes: {
+        tenant: (endpoint) => [tenantKeyOf(endpoint)],
+        secret: (endpoint) => [siblingKey(endpoint, signingSecretName(endpoint))],
+      },
     }),
     policies: watch<FraudPolicy>(fraudPolicyKind, ({ key }) => enqueue.policies(key), onChange.policy),
-    secrets: watch<Secret>(secretKind, (change) => enqueueOwners(enqueue, change), undefined, {
+    secrets: watch<Secret>(secretKind, onChange.secret, undefined, {
       labelSelector: managedBy,
       trim: withOwnEntries,
       // Anybody's may have a megabyte.
@@ -126,17 +133,12 @@ function createRelations(enqueue: Enqueue, watched: () => WatchedResources) {
       if (isThere && change.previous !== undefined) return;
       for (const one of watched().tenants.find("policy", change.key)) enqueue.tenants(keyOf(one.metadata));
     },
+    /** Whoever wants a Secret of that name: its owner, and those in whose way it is. */
+    secret({ key }: Change<Secret>) {
+      for (const one of watched().tenants.find("secret", key)) enqueue.tenants(keyOf(one.metadata));
+      for (const one of watched().endpoints.find("secret", key)) enqueue.endpoints(keyOf(one.metadata));
+    },
   };
-}
-
-function enqueueOwners(enqueue: Enqueue, change: Change<Secret>): void {
-  // What was taken off by hand is still known from before.
-  const objects = [change.previous, change.type === "set" ? change.object : undefined];
-  const owners = objects.flatMap((secret) => (secret === undefined ? [] : (ownerOf(secret) ?? [])));
-  for (const { kind, key } of owners) {
-    if (kind === tenantKind.kind) enqueue.tenants(key);
-    if (kind === webhookEndpointKind.kind) enqueue.endpoints(key);
-  }
 }
 
 /** Whether endpoints and policies of a tenant may have to be looked at: it came, went, or is ready or not. */
@@ -151,6 +153,11 @@ function concernsOthers(before: Tenant | undefined, now: Tenant | undefined): bo
 
 function policyKeysOf({ metadata: { namespace }, spec }: Tenant): string[] {
   return spec.fraudPolicyRef === undefined ? [] : [`${namespace}/${spec.fraudPolicyRef.name}`];
+}
+
+/** The key of an object of this name in the same namespace. */
+function siblingKey({ metadata: { namespace } }: Tenant | WebhookEndpoint, name: string): string {
+  return keyOf({ namespace, name });
 }
 
 function tenantKeyOf({ metadata, spec }: WebhookEndpoint): string {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres, { type Sql } from "postgres";
 import { fraudPolicyKind as kind } from "../src/fraud-policy/fraud-policy.resource.ts";
 import { tenantKind } from "../src/tenant/tenant.resource.ts";
+import { patiently } from "./setup/patience.ts";
 import { conditionOf, type Namespace } from "./setup/resources.ts";
 import { Workplace } from "./setup/workplace.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 let place: Workplace;
 let shop: Namespace;
@@ -49,17 +49,9 @@ async function newPolicy(given: object = spec) {
     annotate: (annotations: Readonly<Record<string, string | null>>) =>
       shop.annotate(kind, name, annotations),
     remove: () => shop.remove(kind, name),
-    becomes: (type: string, expected: object) =>
-      eventually(
-        async () => {
-          const found = conditionOf(await get(), type);
-          expect(found).toMatchObject(expected);
-          return found;
-        },
-        { timeoutMs: 20_000 },
-      ),
+    becomes: (type: string, expected: object) => shop.becomes(kind, name, type, expected),
     governs: (tenants: number) =>
-      eventually(async () => expect((await get())?.status.matchedTenants).toBe(tenants)),
+      patiently(async () => expect((await get())?.status.matchedTenants).toBe(tenants)),
   };
 }
 
@@ -71,7 +63,7 @@ async function newTenant(policy: string | undefined) {
     ...(policy === undefined ? {} : { fraudPolicyRef: { name: policy } }),
   });
   const key = async (entry: string) =>
-    eventually(async () => (await shop.secret(`${name}-api-key`))?.[entry] ?? false);
+    patiently(async () => (await shop.secret(`${name}-api-key`))?.[entry] ?? false);
   const call = async (app: string, method: string, path: string, body?: object, entry = "api-key") =>
     fetch(place.apps.url(app) + path, {
       method,
@@ -109,7 +101,7 @@ test("a policy judges the payments of the tenants that refer to it, in both mode
     matchedTenants: 1,
   });
   for (const entry of ["api-key", "test-api-key"]) {
-    await eventually(async () => expect(await tenant.decides(1_001, entry)).toBe("block"));
+    await patiently(async () => expect(await tenant.decides(1_001, entry)).toBe("block"));
     expect(await tenant.decides(999, entry)).toBe("allow");
   }
   expect(await other.decides(1_001)).toBe("allow");
@@ -131,10 +123,10 @@ test("a policy that fails its own test is stalled by the test's name, and the la
   expect(await tenant.decides(1_001)).toBe("block");
   const late = await newTenant(policy.name);
   await policy.governs(2);
-  await eventually(async () => expect(await late.decides(1_001)).toBe("block"));
+  await patiently(async () => expect(await late.decides(1_001)).toBe("block"));
   await policy.change({ tests: [] });
   await policy.becomes("Ready", { status: "True" });
-  await eventually(async () => expect(await tenant.decides(1_001)).toBe("allow"));
+  await patiently(async () => expect(await tenant.decides(1_001)).toBe("allow"));
   expect(await tenant.decides(5_001)).toBe("block");
 });
 
@@ -142,14 +134,14 @@ test("tenants come, move on to another policy and go, and each is judged by its 
   const [strict, mild] = [await newPolicy(), await newPolicy({ rules: [blockAbove(9_000)] })];
   const tenant = await newTenant(strict.name);
   await strict.governs(1);
-  await eventually(async () => expect(await tenant.decides(1_001)).toBe("block"));
+  await patiently(async () => expect(await tenant.decides(1_001)).toBe("block"));
   await tenant.refersTo(mild.name);
   await Promise.all([strict.governs(0), mild.governs(1)]);
-  await eventually(async () => expect(await tenant.decides(1_001)).toBe("allow"));
+  await patiently(async () => expect(await tenant.decides(1_001)).toBe("allow"));
   expect(await tenant.decides(9_001)).toBe("block");
   await tenant.refersTo(null);
   await mild.governs(0);
-  await eventually(async () => expect(await tenant.decides(9_001)).toBe("allow"));
+  await patiently(async () => expect(await tenant.decides(9_001)).toBe("allow"));
   expect(await tenant.putsByRest()).toBe(200);
   await tenant.refersTo(strict.name);
   await strict.governs(1);
@@ -164,10 +156,10 @@ test("in Shadow a policy acts on nothing, and a deleted one lets its tenants go"
   await policy.governs(1);
   expect(await tenant.decides(1_001)).toBe("allow");
   await policy.change({ mode: "Enforce" });
-  await eventually(async () => expect(await tenant.decides(1_001)).toBe("block"));
+  await patiently(async () => expect(await tenant.decides(1_001)).toBe("block"));
   await policy.remove();
-  await eventually(async () => (await policy.get()) === undefined);
-  await eventually(async () => expect(await tenant.decides(1_001)).toBe("allow"));
+  await patiently(async () => (await policy.get()) === undefined);
+  await patiently(async () => expect(await tenant.decides(1_001)).toBe("allow"));
   expect(await tenant.putsByRest()).toBe(200);
 });
 
@@ -175,9 +167,7 @@ test("a replica that is away is not counted, and is again once it is back", asyn
   const policy = await newPolicy();
   await policy.becomes("Ready", { status: "True" });
   const counted = (applied: string) =>
-    eventually(async () => expect((await policy.get())?.status.appliedReplicas).toBe(applied), {
-      timeoutMs: 20_000,
-    });
+    patiently(async () => expect((await policy.get())?.status.appliedReplicas).toBe(applied));
   await counted("2/2");
   await place.apps.installation.stopApp("fraud", 2);
   await counted("1/1");
@@ -191,11 +181,11 @@ test("what somebody changes in the fraud app is put right, named in an Event and
   await policy.becomes("Ready", { status: "True" });
   const { policyId, hash } = (await policy.get())?.status ?? {};
   await fraud`update governed_policy set mode = 'off' where policy_id = ${policyId}`;
-  await eventually(async () => {
+  await patiently(async () => {
     const [row] = await fraud`select mode, hash from governed_policy where policy_id = ${policyId}`;
     expect(row).toEqual({ mode: "enforce", hash });
   });
-  await eventually(async () => {
+  await patiently(async () => {
     const { stdout } = await place.cluster.kubectl([
       "events",
       "-n",
@@ -231,5 +221,5 @@ test("a paused policy is left alone until it is paused no longer, and force-sync
   expect((await policy.get())?.status.observedGeneration).toBe(1);
   await policy.annotate({ "payflow.dev/paused": null, "payflow.dev/force-sync": "now" });
   await policy.becomes("Ready", { status: "True" });
-  await eventually(async () => expect((await policy.get())?.status.lastHandledForceSync).toBe("now"));
+  await patiently(async () => expect((await policy.get())?.status.lastHandledForceSync).toBe("now"));
 });

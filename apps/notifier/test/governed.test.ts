@@ -130,6 +130,22 @@ describe("an endpoint of a resource", () => {
     expect([verifies(after, older), verifies(after, newer)]).toEqual([false, true]);
   });
 
+  test("has an overlap that is cut short when it asks, and never prolonged", async () => {
+    const resource = newResource();
+    await resource.put();
+    const [older, newer] = [resource.spec.signing.secret ?? "", newSigningSecret()];
+    const put = (seconds: number) =>
+      resource.put({ signing: { secret: newer, overlap_seconds: seconds } }, resource.governor(2));
+    const rotated = await put(3_600);
+    expect((await put(7_200)).body).toEqual(rotated.body);
+    const cut = (await put(60)).body.signing.previous_expires_at;
+    expect(Date.parse(rotated.body.signing.previous_expires_at) - Date.parse(cut)).toBeGreaterThan(3_500_000);
+    expect((await put(3_600)).body.signing.previous_expires_at).toBe(cut);
+    await put(0);
+    const after = await resource.received();
+    expect([verifies(after, older), verifies(after, newer)]).toEqual([false, true]);
+  });
+
   test("keeps tenant and mode for good, and refuses what is not fit", async () => {
     const resource = newResource();
     await resource.put();

@@ -28,8 +28,8 @@ type PolicyOutcome =
   | { readonly inForce: InternalPolicy | undefined; readonly refused: Refused | undefined };
 
 const finalizer = "payflow.dev/fraud-policy";
-/** Until replicas that do not decide by a new version yet are asked again. */
-const applyingMs = 500;
+/** How often replicas that do not decide by a new version yet are counted again. */
+const applyingBackoff = { firstMs: 500, maxMs: 4_000 };
 
 /** Makes the fraud app decide as FraudPolicy resources say, for the tenants that refer to them. */
 export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyPlan, PolicyOutcome> {
@@ -87,7 +87,11 @@ export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyP
         ? policyProgress(inForce, wasProgrammed(observed.policy, inForce))
         : progressOfFailure(refused);
     await this.#write(observed, progress, inForce, true);
-    return { afterMs: progress.state === "reconciling" ? applyingMs : this.#deps.deliveryStatusMs };
+    if (progress.state !== "reconciling") return { afterMs: this.#deps.deliveryStatusMs };
+    // Another version, or one more replica that has it, is soon followed by the others.
+    const { generation, hash, replicas } = inForce ?? {};
+    const reason = JSON.stringify([progress.reason, generation, hash, replicas]);
+    return { waiting: { reason, backoff: applyingBackoff } };
   }
 
   /** Puts what the resource says. A refusal is an outcome, so that tenants come and go all the same. */

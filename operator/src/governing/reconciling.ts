@@ -14,13 +14,15 @@ export interface Secret extends KubernetesObject {
   /** Values in base64. */
   readonly data?: Readonly<Record<string, string>>;
   readonly type?: string;
+  /** Once set, neither this nor the values can be changed any more. */
+  readonly immutable?: boolean;
 }
 
 /** Everything that the watches tell. Of Secrets only those with the operator's label. */
 export interface WatchedResources {
-  /** Found by `policy`: `<namespace>/<name>` of the FraudPolicy that a Tenant refers to. */
+  /** Found by the `policy` that a Tenant refers to, and by its `secret`, each as `<namespace>/<name>`. */
   readonly tenants: Watched<Tenant>;
-  /** Found by `tenant`: `<namespace>/<name>` of the Tenant that an endpoint refers to. */
+  /** Found by the `tenant` that an endpoint refers to, and by its `secret`, likewise. */
   readonly endpoints: Watched<WebhookEndpoint>;
   readonly policies: Watched<FraudPolicy>;
   readonly secrets: Watched<Secret>;

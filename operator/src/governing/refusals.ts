@@ -1,6 +1,6 @@
 import type { DomainError, ErrorCodeName } from "@payflow/contracts/errors.ts";
 import { ApiError } from "../kubernetes/client/api-error.ts";
-import { FinalError, RetryLater } from "../kubernetes/controller/reconciler.ts";
+import { FinalError, type Next, RetryLater } from "../kubernetes/controller/reconciler.ts";
 import type { Progress } from "../kubernetes/objects/conditions.ts";
 
 /** What no repetition helps against: somebody has to change something. Shown as Stalled. */
@@ -52,6 +52,16 @@ export function progressOfFailure(error: unknown): Progress {
     reason: "Failed",
     message: "The last try failed, as the operator's log tells; it is tried again.",
   };
+}
+
+/** What is in the way may go without a word to us: somebody's Secret, other objects of the tenant's. */
+const unwatched = new Set(["SecretNotOwned", "LimitReached"]);
+const unwatchedBackoff = { firstMs: 1_000, maxMs: 60_000 };
+
+/** When an object is looked at again whose pass failed; undefined where that follows from the failure. */
+export function nextAfterFailure(error: unknown): Next | undefined {
+  if (!(error instanceof Refused) || !unwatched.has(error.reason)) return undefined;
+  return { waiting: { reason: error.reason, backoff: unwatchedBackoff } };
 }
 
 /** `invalid_state` as `InvalidState`. */

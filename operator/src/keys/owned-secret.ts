@@ -69,18 +69,31 @@ export function isMarked({ object, owner }: OwnedSecret): boolean {
   return marks.every((isThere) => isThere);
 }
 
-/** Makes or changes the Secret, as one write. Throws a conflict where it is not as it was read. */
+/**
+ * Makes or changes the Secret, as one write. Throws a conflict where it is not as it was read, and `Refused`
+ * where somebody has made it immutable, which the API server never takes back.
+ */
 export async function writeSecret(
   { leading, watched }: SecretAccess,
   known: OwnedSecret,
   change: SecretChange,
 ): Promise<OwnedSecret> {
   const { owner, name, object } = known;
+  if (object?.immutable === true && !hasValues(known, change)) {
+    const message =
+      `The Secret ${name} was set to be immutable, so that nothing in it can be replaced any more. ` +
+      "Delete it: a new one is made with new values.";
+    throw new Refused("SecretImmutable", message);
+  }
   const key = keyOf({ namespace: owner.metadata.namespace, name });
   const written = await watched.secrets.writing(key, () =>
     object === undefined ? create(leading, known, change) : patch(leading, owner, object, change),
   );
   return ownedSecret(owner, name, written);
+}
+
+function hasValues({ values }: OwnedSecret, change: SecretChange): boolean {
+  return Object.entries(change.values ?? {}).every(([name, text]) => (values[name] ?? null) === text);
 }
 
 /** Lets the Secret stay, as nobody's. */

@@ -1,5 +1,5 @@
 import type { Secret } from "../governing/reconciling.ts";
-import { type KubernetesObject, keyOf, type ResourceKind } from "../kubernetes/objects/object.ts";
+import type { ResourceKind } from "../kubernetes/objects/object.ts";
 
 export const secretKind: ResourceKind = {
   group: "",
@@ -20,17 +20,9 @@ export const managedBy = Object.entries(managedByLabel)
 export const ownerLabel = "payflow.dev/owner-uid";
 const ownerAnnotation = "payflow.dev/owner";
 
-/** The annotation that says for people, and for us when the Secret changes, whose it is. */
+/** The annotation that says for people whose a Secret is. */
 export function ownerMark(kind: string, name: string): Record<string, string> {
   return { [ownerAnnotation]: `${kind}/${name}` };
-}
-
-/** Whom a Secret says to belong to: the kind and the key of a resource in its namespace. */
-export function ownerOf({ metadata }: KubernetesObject): { kind: string; key: string } | undefined {
-  const [kind, name] = metadata.annotations?.[ownerAnnotation]?.split("/") ?? [];
-  const { namespace } = metadata;
-  if (kind === undefined || name === undefined || namespace === undefined) return undefined;
-  return { kind, key: keyOf({ namespace, name }) };
 }
 
 const ownEntries = /^(tenant-id|((test-)?api-key|signing-secret)(-next|-previous)?)$/;

@@ -18,6 +18,16 @@ export function immutable(field: string): SchemaOptions {
   return validated({ rule: "self == oldSelf", message: `${field} cannot be changed` });
 }
 
+/** The rule, for the object around it, that a field which may be left out stays given or not as it was made. */
+export function immutableOption(field: string): SchemaOptions {
+  return validated({
+    rule: `has(self.${field}) == has(oldSelf.${field})
+      && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
+    message: `${field} cannot be changed`,
+    fieldPath: `.${field}`,
+  });
+}
+
 /** Text without control characters. The pattern is one that Go and JavaScript read alike. */
 export function plainText(maxLength: number, description: string, options: SchemaOptions = {}) {
   const pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";

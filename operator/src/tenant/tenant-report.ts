@@ -53,7 +53,7 @@ export function failureReport(tenant: Tenant, error: unknown): Report {
 }
 
 /** Whether a pass failed since there is a Secret of the name that is not ours. */
-export function isSecretTaken(error: unknown): error is Refused {
+function isSecretTaken(error: unknown): error is Refused {
   return error instanceof Refused && error.reason === "SecretNotOwned";
 }
 

@@ -3,6 +3,7 @@ import { InternalTenant, internalTenantPath } from "@payflow/contracts/internal-
 import { isForced, isPaused } from "../governing/annotations.ts";
 import { requireNewestGeneration } from "../governing/newest-generation.ts";
 import type { Reconciling } from "../governing/reconciling.ts";
+import { nextAfterFailure } from "../governing/refusals.ts";
 import { writeStatus } from "../governing/status.ts";
 import { type SettledKeys, settleKeys } from "../keys/settle-keys.ts";
 import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
@@ -11,7 +12,7 @@ import { keyOf } from "../kubernetes/objects/object.ts";
 import { endTenant, tenantFinalizer } from "./end-tenant.ts";
 import { type Tenant, tenantKind } from "./tenant.resource.ts";
 import { driftOf, tenantBody, wantedKeys } from "./tenant-body.ts";
-import { failureReport, isSecretTaken, tenantReport, wakeAt } from "./tenant-report.ts";
+import { failureReport, tenantReport, wakeAt } from "./tenant-report.ts";
 
 interface ObservedTenant {
   readonly tenant: Tenant;
@@ -35,9 +36,6 @@ type TenantOutcome = SettledKeys | undefined;
 
 /** A pass is never asked for sooner than this, however little is left of an overlap. */
 const leastWaitMs = 500;
-
-/** How often a Secret that is in the way is looked for again. */
-const takenMs = 10_000;
 
 /** Makes tenants and their keys what Tenant resources say. */
 export function createTenantReconciler(
@@ -93,8 +91,7 @@ export function createTenantReconciler(
           : tenantReport(tenant, keys, isPolicyThere);
       await writeStatus(deps, tenantKind, tenants, tenant, report);
       deps.crash("tenant.reported");
-      // No watch tells of Secrets that are not ours.
-      if (!applied.isDone && isSecretTaken(applied.error)) return { afterMs: takenMs };
+      if (!applied.isDone) return nextAfterFailure(applied.error);
       const next = keys === undefined ? undefined : wakeAt(keys);
       if (next === undefined) return undefined;
       return { afterMs: Math.max(leastWaitMs, next.getTime() - deps.now().getTime()) };

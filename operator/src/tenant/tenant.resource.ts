@@ -7,6 +7,7 @@ import { Rotation } from "../resources/rotation.ts";
 import {
   choice,
   immutable,
+  immutableOption,
   moment,
   namespaceOrAll,
   objectName,
@@ -81,12 +82,7 @@ const ApiKey = settings(
   },
   `The API key that the operator makes: api-key in the Secret, beside tenant-id. While it is replaced,
    api-key-previous works too. With mode both there is test-api-key besides.`,
-  validated({
-    rule: `has(self.secretName) == has(oldSelf.secretName)
-      && (!has(self.secretName) || self.secretName == oldSelf.secretName)`,
-    message: "secretName cannot be changed",
-    fieldPath: ".secretName",
-  }),
+  immutableOption("secretName"),
 );
 
 const emailPart = '[^\\s@<>",;:\\\\()\\[\\]\\x00-\\x1f\\x7f-\\x9f]';

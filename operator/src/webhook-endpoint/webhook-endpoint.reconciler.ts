@@ -4,9 +4,10 @@ import {
   type PutEndpointBody,
 } from "@payflow/contracts/internal-notifier.ts";
 import { governedId } from "@payflow/contracts/internal-operator.ts";
+import { rotateNowOf } from "../governing/annotations.ts";
 import { requireNewestGeneration } from "../governing/newest-generation.ts";
 import type { Reconciling } from "../governing/reconciling.ts";
-import { progressOfFailure, Refused } from "../governing/refusals.ts";
+import { nextAfterFailure, progressOfFailure, Refused } from "../governing/refusals.ts";
 import { writeStatus } from "../governing/status.ts";
 import type { Applied, Next, Pass, Reconciler } from "../kubernetes/controller/reconciler.ts";
 import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
@@ -17,7 +18,7 @@ import { deliveryFindings, deliveryStatus, endpointProgress } from "./delivery/d
 import { DeliveryReports } from "./delivery/delivery-reports.ts";
 import { endpointBody } from "./endpoint-body.ts";
 import { driftedFields } from "./endpoint-drift.ts";
-import { nextRotation, type Signing } from "./signing/signing.ts";
+import { isAskedFor, nextRotation, overlapSeconds, reasonToIssue, type Signing } from "./signing/signing.ts";
 import { abandonSigning, ensureSigning, forgetPrevious } from "./signing/signing-secret.ts";
 import {
   signingSecretName,
@@ -50,11 +51,8 @@ type EndpointOutcome =
 type Fields = Omit<WebhookEndpointStatus, "observedGeneration" | "conditions" | "lastHandledForceSync">;
 
 const finalizer = "payflow.dev/webhook-endpoint";
-/** How often it is asked whether all that waited was sent. */
-const drainingMs = 5_000;
-/** What is in the way may go without a word to us: another's Secret, another endpoint of the tenant's. */
-const unwatched = new Set(["SecretNotOwned", "LimitReached"]);
-const unwatchedMs = 30_000;
+/** How often it is asked whether all that waited was sent, while nothing is. */
+const drainBackoff = { firstMs: 1_000, maxMs: 10_000 };
 const tenantReplaced =
   "The endpoint was made for a Tenant of this name that is gone, and sends nothing. Delete it and make it again.";
 const drainPolicies = { Drain: "drain", Immediate: "immediate" } as const;
@@ -111,7 +109,7 @@ export class WebhookEndpointReconciler
     if (!applied.isDone) {
       const progress = progressOfFailure(applied.error);
       await this.#write(endpoint, progress, knownFields(endpoint), secretFindings(progress), false);
-      return unwatched.has(progress.reason) ? { afterMs: unwatchedMs } : undefined;
+      return nextAfterFailure(applied.error);
     }
     const { outcome } = applied;
     switch (outcome.kind) {
@@ -125,7 +123,8 @@ export class WebhookEndpointReconciler
         const progress: Progress = { state: "reconciling", reason: "Draining", message };
         const delivery = deliveryStatus(this.#reports.toShow(key, outcome.found.status, this.#deps.now()));
         await this.#write(endpoint, progress, { ...knownFields(endpoint), delivery }, [], true);
-        return { afterMs: drainingMs };
+        const { pending } = outcome.found.status;
+        return { waiting: { reason: `draining ${pending}`, backoff: drainBackoff } };
       }
       case "programmed":
         return this.#reportProgrammed(key, endpoint, outcome.found, outcome.signing);
@@ -144,7 +143,10 @@ export class WebhookEndpointReconciler
       throw new Refused("TenantReplaced", tenantReplaced);
     }
     const signing = await ensureSigning(this.#deps, endpoint);
-    const body = endpointBody(endpoint.spec, tenantId, signing.current);
+    const body = endpointBody(endpoint.spec, tenantId, {
+      secret: signing.current,
+      overlap_seconds: overlapSeconds(signing, endpoint.spec.signing.rotation, now()),
+    });
     const drifted = found === undefined ? ["endpoint"] : driftedFields(endpoint.spec, signing.current, found);
     if (found === undefined || hasToBePut(endpoint, drifted, found)) {
       const isOthersDoing = isReady(endpoint) && !isNewer(signing, endpoint);
@@ -202,9 +204,16 @@ export class WebhookEndpointReconciler
       ...(signing.rotatedFor === undefined ? {} : { lastHandledRotateNow: signing.rotatedFor }),
       delivery: deliveryStatus(deliveries),
     };
-    const findings = [...signingFindings(end), ...deliveryFindings(deliveries, endpoint.spec.enabled)];
+    const { rotation } = endpoint.spec.signing;
+    const asked = rotateNowOf(endpoint);
+    const findings = [
+      ...signingFindings(end, isAskedFor(signing, asked)),
+      ...deliveryFindings(deliveries, endpoint.spec.enabled),
+    ];
     await this.#write(endpoint, endpointProgress(deliveries), fields, findings, true);
-    const due = [end, nextRotation(signing, endpoint.spec.signing.rotation)]
+    // What waited for the end of an overlap is done by a pass of its own.
+    const isDue = reasonToIssue(signing, rotation, asked, now) !== undefined;
+    const due = [end ?? nextRotation(signing, rotation), isDue ? now : undefined]
       .filter((time) => time !== undefined)
       .map((time) => Math.max(0, time.getTime() - now.getTime()) + 100);
     return { afterMs: Math.min(this.#deps.deliveryStatusMs, ...due) };

@@ -7,6 +7,7 @@ import { Rotation } from "../resources/rotation.ts";
 import {
   choice,
   immutable,
+  immutableOption,
   moment,
   namespaceName,
   objectName,
@@ -49,12 +50,7 @@ const Signing = settings(
   },
   `The secret that messages are signed with, as in Standard Webhooks: signing-secret in the Secret. While it
    is replaced, messages are signed with signing-secret-previous too.`,
-  validated({
-    rule: `has(self.secretName) == has(oldSelf.secretName)
-      && (!has(self.secretName) || self.secretName == oldSelf.secretName)`,
-    message: "secretName cannot be changed",
-    fieldPath: ".secretName",
-  }),
+  immutableOption("secretName"),
 );
 
 const {

@@ -68,15 +68,19 @@ export function signingStatus(
 }
 
 /** Whether the Secret has what messages are signed with, and whether an older one is used beside it. */
-export function signingFindings(previousExpiresAt: Date | undefined): readonly Finding[] {
+export function signingFindings(
+  previousExpiresAt: Date | undefined,
+  isRotationAsked: boolean,
+): readonly Finding[] {
   const isRotating = previousExpiresAt !== undefined;
+  const waiting = isRotationAsked ? " What rotate-now asks is done when that ends." : "";
   return [
     { type: "SecretReady", status: "True", reason: "InUse", message: "Messages are signed with it." },
     {
       type: "KeyRotating",
       status: isRotating ? "True" : "False",
       reason: isRotating ? "Overlap" : "NotRotating",
-      message: isRotating ? "Messages are signed with the previous secret too." : "",
+      message: isRotating ? `Messages are signed with the previous secret too.${waiting}` : "",
     },
   ];
 }

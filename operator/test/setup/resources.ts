@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import type { TestCluster } from "@payflow/testkit/kubernetes.ts";
 import type { Condition } from "../../src/kubernetes/objects/conditions.ts";
 import {
@@ -7,6 +8,7 @@ import {
   pathOf,
   type ResourceKind,
 } from "../../src/kubernetes/objects/object.ts";
+import { patiently } from "./patience.ts";
 
 /** Any object of ours, as tests look at it. */
 export interface Found extends KubernetesObject {
@@ -67,6 +69,15 @@ export class Namespace {
 
   async remove(kind: ResourceKind, name: string): Promise<void> {
     await this.#ask("DELETE", this.#path(kind, name));
+  }
+
+  /** Waits until a condition of the object is as said, for its present generation; the condition. */
+  becomes(kind: ResourceKind, name: string, type: string, expected: object): Promise<Condition> {
+    return patiently(async () => {
+      const found = conditionOf(await this.get(kind, name), type);
+      expect(found).toMatchObject(expected);
+      return found ?? false;
+    });
   }
 
   /** A Secret's values, decoded; undefined where there is none. */

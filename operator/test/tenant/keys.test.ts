@@ -166,6 +166,27 @@ describe("a Secret", () => {
     await eventually(() => expectKeysInOrder(tenant).then(() => true), waiting);
   });
 
+  test("that is made immutable is said to be in the way of a rotation, until it is deleted", async () => {
+    const tenant = await tenants.create({ apiKey: { rotation: { overlap: "1h" } } });
+    await tenant.ready();
+    const before = await tenant.key();
+    await tenant.shop.patch(secretKind, tenant.secretName, { immutable: true });
+    await tenant.annotate({ "payflow.dev/force-sync": "1" });
+    await eventually(async () => (await tenant.get())?.status.lastHandledForceSync === "1", waiting);
+    await tenant.ready();
+    await tenant.annotate({ "payflow.dev/rotate-now": "please" });
+    const { message } = await tenant.condition("Stalled", "True", "SecretImmutable");
+    expect(message).toContain(`The Secret ${tenant.secretName} was set to be immutable`);
+    expect(message).toContain("Delete it");
+    expect(await tenant.key()).toBe(before);
+    expect(await tenant.ask(before)).toBe(200);
+    await tenant.shop.remove(secretKind, tenant.secretName);
+    await tenant.ready();
+    expect(await tenant.key()).not.toBe(before);
+    await eventually(async () => (await tenant.ask(before)) === 401, waiting);
+    await expectKeysInOrder(tenant);
+  });
+
   test("keeps what others add to it, and gets its label back", async () => {
     const tenant = await tenants.create();
     await tenant.ready();

@@ -111,8 +111,9 @@ const maxDeliveryAttempts = 10;
 
 /**
  * `PUT /internal/v1/webhook-endpoints/:id`: all that a WebhookEndpoint resource says. Tenant and mode never
- * change. A secret that differs from the present one takes its place, and both sign for the overlap. Without
- * a secret one is made, and shown in the answer that made it.
+ * change. A secret that differs from the present one takes its place, and both sign for the overlap; with
+ * the present one, an overlap that would last longer is cut to so much. Without a secret one is made, and
+ * shown in the answer that made it.
  */
 export const PutEndpointBody = Type.Object(
   {

@@ -8,7 +8,7 @@ import {
   releaseGoverned,
 } from "@payflow/service-kit/governing/governed.ts";
 import { type Database, isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
-import { and, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, eq, gt, isNotNull, isNull, sql } from "drizzle-orm";
 import { deliveryQueue, endpoint, endpointQueue } from "../schema.ts";
 import type { SealedSecret } from "../sending/secret-box.ts";
 import {
@@ -52,6 +52,8 @@ export interface HeldEndpoint {
   insert(made: NewEndpoint): Promise<void>;
   change(change: EndpointChange): Promise<void>;
   rotate(rotation: Rotation): Promise<void>;
+  /** Ends an overlap in so many seconds that would last longer. */
+  cutOverlap(seconds: number): Promise<void>;
   drain(): Promise<void>;
   remove(): Promise<void>;
   note(): Promise<void>;
@@ -139,6 +141,16 @@ async function heldEndpoint(
     },
     async rotate({ secret, overlapSeconds }) {
       await rotateSecret(tx, owner, endpointId, secret, overlapSeconds);
+    },
+    async cutOverlap(seconds) {
+      const end = sql`now() + make_interval(secs => ${seconds})`;
+      await tx
+        .update(endpoint)
+        .set({ previousExpiresAt: end, updatedAt: sql`now()` })
+        // Repeats count the seconds anew, and are a moment off.
+        .where(
+          and(eq(endpoint.id, endpointId), gt(endpoint.previousExpiresAt, sql`${end} + interval '1 s'`)),
+        );
     },
     async drain() {
       await tx.update(endpoint).set({ drainingAt: sql`now()` }).where(eq(endpoint.id, endpointId));

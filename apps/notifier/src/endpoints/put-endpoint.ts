@@ -120,7 +120,7 @@ async function change(
   const { secret, overlap_seconds: overlapSeconds } = wanted.signing;
   if (secret !== undefined && secret !== openSecret(deps.secrets, row)) {
     await held.rotate({ secret: deps.secrets.seal(row.id, secret), overlapSeconds });
-  }
+  } else if (secret !== undefined && row.previousExpiresAt !== null) await held.cutOverlap(overlapSeconds);
   const columns = columnsOf(wanted);
   const isNewer = (held.claim.before ?? 0) < governor.generation;
   const isWantedAgain = wanted.enabled && (isNewer || row.disabledReason === "owner");

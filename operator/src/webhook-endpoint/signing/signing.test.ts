@@ -1,6 +1,15 @@
 import { expect, test } from "bun:test";
 import type { Rotation } from "../../resources/rotation.ts";
-import { issued, nextRotation, readSigning, reasonToIssue, type Signing, writtenSigning } from "./signing.ts";
+import {
+  fingerprintOf,
+  issued,
+  nextRotation,
+  overlapSeconds,
+  readSigning,
+  reasonToIssue,
+  type Signing,
+  writtenSigning,
+} from "./signing.ts";
 
 const now = new Date("2026-03-01T10:00:00Z");
 const later = (hours: number) => new Date(now.getTime() + hours * 3_600_000);
@@ -28,6 +37,10 @@ test("a secret that was edited or taken out is noticed, and never kept as the pr
   const secret = stored(first());
   const edited = { ...secret, values: { ...secret.values, "signing-secret": "whsec_mine" } };
   expect(readSigning(edited)).toBe("Edited");
+  const noted = { ...secret.annotations, "payflow.dev/fingerprint": fingerprintOf("whsec_mine") };
+  expect(readSigning({ ...edited, annotations: noted })).toBe("Edited");
+  const undated = { ...secret.annotations, "payflow.dev/issued-at": "yesterday" };
+  expect(readSigning({ ...secret, annotations: undated })).toBe("Edited");
   expect(readSigning({ ...secret, values: {} })).toBe("Missing");
   expect(reasonToIssue("Edited", manual, undefined, now)).toBe("Edited");
   expect(issued("Edited", manual, undefined, now).previous).toBeUndefined();
@@ -55,9 +68,28 @@ test("the schedule replaces it when the interval is over, Manual never does", ()
 test("each new value of rotate-now is followed once; one that was there from the beginning is not", () => {
   const signing = first();
   expect(reasonToIssue(signing, manual, "a", now)).toBe("Asked");
-  const rotated = issued(signing, manual, "a", now);
+  const rotated = { ...issued(signing, manual, "a", now), previous: undefined };
   expect(reasonToIssue(rotated, manual, "a", now)).toBeUndefined();
   expect(reasonToIssue(rotated, manual, "b", now)).toBe("Asked");
   expect(reasonToIssue(rotated, manual, undefined, now)).toBeUndefined();
   expect(reasonToIssue(issued("Missing", manual, "a", now), manual, "a", now)).toBeUndefined();
+});
+
+test("a rotation waits until the overlap of the one before is over; what was edited is replaced at once", () => {
+  const rotated = issued(first(), daily, "a", now);
+  expect(reasonToIssue(rotated, daily, "b", later(1))).toBeUndefined();
+  expect(reasonToIssue(rotated, daily, "a", later(24))).toBeUndefined();
+  const alone = { ...rotated, previous: undefined };
+  expect(reasonToIssue(alone, daily, "b", later(1))).toBe("Asked");
+  expect(reasonToIssue({ ...rotated, issuedAt: new Date(8.64e15) }, daily, "a", now)).toBe("Edited");
+});
+
+test("an overlap counts from the rotation, also where it is changed while it lasts", () => {
+  const rotated = issued(first(), manual, "a", now);
+  expect(overlapSeconds(rotated, manual, now)).toBe(24 * 3_600);
+  expect(overlapSeconds(rotated, manual, later(23))).toBe(3_600);
+  expect(overlapSeconds(rotated, { ...manual, overlap: "1h" }, later(2))).toBe(0);
+  // Another leader's clock may be ahead.
+  expect(overlapSeconds(rotated, manual, later(-1))).toBe(24 * 3_600);
+  expect(overlapSeconds({ ...rotated, previous: undefined }, manual, later(48))).toBe(24 * 3_600);
 });

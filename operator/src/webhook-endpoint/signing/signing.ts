@@ -11,6 +11,8 @@ const previousEntry = "signing-secret-previous";
 const issuedAtAnnotation = "payflow.dev/issued-at";
 const fingerprintAnnotation = "payflow.dev/fingerprint";
 const rotatedForAnnotation = "payflow.dev/rotated-for";
+/** What `newSigningSecret` makes, as Standard Webhooks has it: `whsec_` and base64 of 32 bytes. */
+const secretForm = /^whsec_[A-Za-z0-9+/]{43}=$/;
 
 /** A signing secret and what is known of its coming into use. */
 export interface Signing {
@@ -36,9 +38,11 @@ export function readSigning({
   annotations,
 }: Pick<OwnedSecret, "values" | "annotations">): Signing | "Missing" | "Edited" {
   const current = values[currentEntry];
+  if (current === undefined) return "Missing";
   const issuedAt = new Date(annotations[issuedAtAnnotation] ?? "");
-  if (current === undefined || Number.isNaN(issuedAt.getTime())) return "Missing";
-  if (annotations[fingerprintAnnotation] !== fingerprintOf(current)) return "Edited";
+  const isNoted = annotations[fingerprintAnnotation] === fingerprintOf(current);
+  // Whoever changes the note as well may still have written what nothing can be signed with.
+  if (!isNoted || !secretForm.test(current) || Number.isNaN(issuedAt.getTime())) return "Edited";
   const previous = values[previousEntry];
   return { current, previous, issuedAt, rotatedFor: annotations[rotatedForAnnotation] };
 }
@@ -61,7 +65,10 @@ export function nextRotation({ issuedAt }: Pick<Signing, "issuedAt">, rotation: 
   return new Date(issuedAt.getTime() + durationSeconds(rotation.interval) * 1_000);
 }
 
-/** Why what is held has to be replaced; undefined where it stays. `asked` is the value of rotate-now. */
+/**
+ * Why what is held has to be replaced; undefined where it stays. `asked` is the value of rotate-now. What is
+ * asked for or due waits until the overlap of the one before is over, which was promised.
+ */
 export function reasonToIssue(
   held: Signing | "Missing" | "Edited",
   rotation: Rotation,
@@ -70,9 +77,23 @@ export function reasonToIssue(
 ): IssueReason | undefined {
   if (typeof held === "string") return held;
   if (!isCredible(held.issuedAt, now)) return "Edited";
-  if (asked !== undefined && asked !== held.rotatedFor) return "Asked";
+  if (held.previous !== undefined) return undefined;
+  if (isAskedFor(held, asked)) return "Asked";
   const due = nextRotation(held, rotation);
   return due !== undefined && due <= now ? "Scheduled" : undefined;
+}
+
+/** Whether rotate-now asks for a secret that was not made yet. */
+export function isAskedFor({ rotatedFor }: Pick<Signing, "rotatedFor">, asked: string | undefined): boolean {
+  return asked !== undefined && asked !== rotatedFor;
+}
+
+/** For how many seconds from now on the one before is to sign too, counted from when this one was made. */
+export function overlapSeconds({ previous, issuedAt }: Signing, { overlap }: Rotation, now: Date): number {
+  const whole = durationSeconds(overlap);
+  if (previous === undefined) return whole;
+  const leftMs = issuedAt.getTime() + whole * 1_000 - now.getTime();
+  return Math.min(whole, Math.max(0, Math.ceil(leftMs / 1_000)));
 }
 
 /** What takes the place of what was held. What somebody has edited is no secret of ours, and not kept. */
@@ -91,7 +112,6 @@ export function issued(
   };
 }
 
-/** As Standard Webhooks has it: `whsec_` and base64 of 32 random bytes. */
 function newSigningSecret(): string {
   return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
 }
