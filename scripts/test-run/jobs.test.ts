@@ -2,6 +2,8 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
+import { listed } from "./durations.ts";
 import { planJobs } from "./jobs.ts";
 import { findLeftovers, killLeftovers, runVariable } from "./leftovers.ts";
 
@@ -37,7 +39,7 @@ test("unit tests of a workspace share a process, and each file with servers has 
     "apps/tenant/test/revocation.alone.test.ts",
     "packages/service-kit/test/kafka/broker.test.ts",
   ]);
-  expect(jobs.filter(({ usesKafka }) => usesKafka).map(({ name }) => name)).toEqual([
+  expect(jobs.filter(({ needs }) => needs.includes("kafka")).map(({ name }) => name)).toEqual([
     "packages/service-kit/test/kafka/broker.test.ts",
   ]);
   expect(jobs.filter(({ isAlone }) => isAlone).map(({ name }) => name)).toEqual([
@@ -57,12 +59,32 @@ test("who uses Kubernetes waits for it: the operator's files with servers, and t
     writeFileSync(path.join(root, "scripts/test/cluster.test.ts"), line);
     return planJobs(root, "");
   });
-  expect(jobs.map(({ name, usesKubernetes }) => [name, usesKubernetes])).toEqual([
+  expect(jobs.map(({ name, needs }) => [name, needs.includes("kubernetes")])).toEqual([
     ["operator (unit)", false],
     ["operator/test/tenant.test.ts", true],
     ["packages/testkit/test/kubernetes.test.ts", true],
     ["scripts/test/cluster.test.ts", true],
   ]);
+});
+
+test("what is built for a file follows from where it lies and what it imports", () => {
+  const names = ["scripts/test/chart/score.test.ts", "scripts/test/node/pods.alone.test.ts"];
+  const jobs = withFiles(names, (root) => {
+    writeFileSync(
+      path.join(root, names[0] ?? ""),
+      'import { kubeScoreBinary } from "…/cluster/chart-tools.ts";',
+    );
+    return planJobs(root, "");
+  });
+  expect(jobs.map(({ needs }) => needs)).toEqual([
+    ["helm", "kube-score"],
+    ["image", "helm", "node"],
+  ]);
+});
+
+test("whoever is listed among the longest is a job of ours", () => {
+  const names = planJobs(repositoryRoot, undefined).map(({ name }) => name);
+  expect(Object.keys(listed).filter((name) => !names.includes(name))).toEqual([]);
 });
 
 test("a pattern picks files by their path, without the static checks", () => {

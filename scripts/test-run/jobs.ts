@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Glob } from "bun";
+import { type Need, needsOf } from "./needs.ts";
 
 /** One process of a test run. */
 export interface Job {
@@ -10,12 +10,8 @@ export interface Job {
   readonly kind: "check" | "tests";
   /** Runs when nothing else does, since it asserts a deadline that a busy machine would break. */
   readonly isAlone: boolean;
-  /** Waits until the run's Kafka is there. */
-  readonly usesKafka: boolean;
-  /** Needs k6, which is built meanwhile. */
-  readonly usesK6: boolean;
-  /** Waits until the run's Kubernetes API is there, which has to be built the first time. */
-  readonly usesKubernetes: boolean;
+  /** It waits until these are there. */
+  readonly needs: readonly Need[];
 }
 
 /**
@@ -48,9 +44,7 @@ function testJob(root: string, name: string, files: readonly string[]): Job {
     command: [process.execPath, "test", "--timeout", "30000", ...paths],
     kind: "tests",
     isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
-    usesKafka: files.some((file) => usesKafka(root, file)),
-    usesK6: files.some((file) => file.startsWith("scripts/test/loadtest/")),
-    usesKubernetes: files.some((file) => usesKubernetes(root, file)),
+    needs: [...new Set(files.filter(needsServers).flatMap((file) => needsOf(root, file)))],
   };
 }
 
@@ -60,9 +54,7 @@ function staticChecks(root: string): Job[] {
     ...{ name, command },
     kind: "check",
     isAlone: false,
-    usesKafka: false,
-    usesK6: false,
-    usesKubernetes: false,
+    needs: [],
   });
   return [
     check("format and lint", [binary("biome"), "check", "."]),
@@ -73,20 +65,6 @@ function staticChecks(root: string): Job[] {
 /** By our layout: pure logic is tested beside its file, everything with servers in a `test` folder. */
 function needsServers(file: string): boolean {
   return file.split("/").includes("test");
-}
-
-/** A file that is about Kafka says so in its path; one that only uses it imports the test kit's. */
-function usesKafka(root: string, file: string): boolean {
-  if (!needsServers(file)) return false;
-  return file.includes("kafka") || readFileSync(path.join(root, file), "utf8").includes("/testkit/kafka.ts");
-}
-
-/** The operator's files with servers, which may import it by way of others; those that name or import it. */
-function usesKubernetes(root: string, file: string): boolean {
-  if (!needsServers(file)) return false;
-  if (file.startsWith("operator/") || file.includes("kubernetes")) return true;
-  const text = readFileSync(path.join(root, file), "utf8");
-  return /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\//.test(text);
 }
 
 function workspaceOf(file: string): string {

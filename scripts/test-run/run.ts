@@ -2,18 +2,15 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
-import { isKubeBuilt, kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { tenantSecretsIn } from "@payflow/one-machine/installation/logged-secrets.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
-import { sharedTestKafka } from "@payflow/testkit/kafka.ts";
-import { testCluster } from "@payflow/testkit/kubernetes.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
-import { k6Binary } from "../loadtest/k6-binary.ts";
 import { Durations } from "./durations.ts";
 import { type Job, planJobs } from "./jobs.ts";
 import { findLeftovers, killLeftovers, marked, runVariable } from "./leftovers.ts";
 import { type Outcome, readOutcome, sumOutcomes, totalLine } from "./outcome.ts";
+import { Prepared } from "./prepared.ts";
 import { installTestTools } from "./test-tools.ts";
 
 export interface RunOptions {
@@ -34,10 +31,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const postgresUrl = process.env.PAYFLOW_TEST_POSTGRES_URL || (await startTestPostgres());
   const run = randomUUID();
   endOnSignal(run, folder);
-  const kafka = jobs.some(({ usesKafka }) => usesKafka) ? startKafka() : null;
-  const k6 = jobs.some(({ usesK6 }) => usesK6) ? buildK6(run) : null;
-  const kubernetes = jobs.some(({ usesKubernetes }) => usesKubernetes) ? buildKubernetes(run) : null;
-  const mustBuild = kubernetes !== null && !isKubeBuilt();
+  const prepared = new Prepared({ needs: new Set(jobs.flatMap(({ needs }) => needs)), run, folder });
   const environment = {
     ...process.env,
     [runVariable]: run,
@@ -49,10 +43,7 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const durations = new Durations();
   const outcomes: Outcome[] = [];
   const runJob = async (job: Job) => {
-    const more = {
-      ...(job.usesKafka ? await kafka : {}),
-      ...(job.usesKubernetes ? await startKubernetes(kubernetes) : {}),
-    };
+    const more = await prepared.variables(job.needs);
     const start = performance.now();
     const { output, exitCode } = await execute(job, { ...environment, ...more }, folder);
     const outcome = withoutSecrets(readOutcome(job.kind, output, exitCode), output);
@@ -62,65 +53,16 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
     report(job, outcome, output, ms);
   };
   const longestFirst = jobs.toSorted((one, other) => durations.of(other.name) - durations.of(one.name));
-  // Whoever waits for a build keeps a processor from the others.
-  const [later, sooner] = [true, false].map((isLater) =>
-    longestFirst.filter((job) => !job.isAlone && (mustBuild && job.usesKubernetes) === isLater),
-  );
-  await inParallel([...(sooner ?? []), ...(later ?? [])], availableParallelism(), runJob);
-  // Jobs that run alone are those whose deadlines a build beside them would break; load tests are among them.
-  await k6;
-  await inParallel(
-    longestFirst.filter((job) => job.isAlone),
-    1,
-    runJob,
-  );
+  const canStart = ({ needs }: Job) => !prepared.isWaitedFor(needs);
+  const [together, alone] = [false, true].map((is) => longestFirst.filter(({ isAlone }) => isAlone === is));
+  await inParallel(together ?? [], availableParallelism(), runJob, canStart);
+  // Jobs that run alone are those whose deadlines a build beside them would break.
+  await prepared.done;
+  await inParallel(alone ?? [], 1, runJob, canStart);
   durations.save();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const leftovers = await checkLeftovers(run);
   return conclude(sumOutcomes([...outcomes, leftovers]));
-}
-
-/**
- * One broker for all jobs that use Kafka, starting while the others run already. Where it cannot be had, the
- * tests that need it fail and say why.
- */
-async function startKafka(): Promise<Record<string, string>> {
-  try {
-    return { PAYFLOW_TEST_KAFKA_BROKERS: await sharedTestKafka() };
-  } catch {
-    return {};
-  }
-}
-
-/**
- * The first time it takes minutes of a processor, as gently as can be; it is needed at the end. Where it
- * fails, the tests that need it fail and say why.
- */
-async function buildK6(run: string): Promise<void> {
-  try {
-    await k6Binary({ [runVariable]: run });
-  } catch {
-    // They try it again themselves.
-  }
-}
-
-/** Started at once, since the first time it takes minutes of a processor, as gently as can be. */
-async function buildKubernetes(run: string): Promise<void> {
-  try {
-    await kubeBinary({ [runVariable]: run });
-  } catch {
-    // The tests that need it try it again themselves, and say why it fails.
-  }
-}
-
-/** One Kubernetes API for all jobs that use it, from the first of them on. */
-async function startKubernetes(built: Promise<void> | null): Promise<Record<string, string>> {
-  await built;
-  try {
-    return { PAYFLOW_TEST_KUBECONFIG: (await testCluster()).kubeconfig };
-  } catch {
-    return {};
-  }
 }
 
 /** Whoever gives up on a run must not be left with its tests. */
@@ -181,11 +123,20 @@ function report(job: Job, outcome: Outcome, output: string, ms: number): void {
   console.log(`FAIL  ${seconds}  ${job.name}\n${output.trimEnd().replaceAll(/^/gm, "      ")}\n`);
 }
 
-/** Takes the jobs in their order, several at a time. */
-async function inParallel<T>(items: readonly T[], count: number, run: (item: T) => Promise<void>) {
-  const waiting = [...items];
+/**
+ * Takes the jobs in their order, several at a time. Those that would wait for a build come later: they would
+ * keep a processor from the others.
+ */
+async function inParallel(
+  jobs: readonly Job[],
+  count: number,
+  run: (job: Job) => Promise<void>,
+  canStart: (job: Job) => boolean,
+): Promise<void> {
+  const waiting = [...jobs];
+  const next = () => waiting.splice(Math.max(0, waiting.findIndex(canStart)), 1)[0];
   const work = async () => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await run(item);
+    for (let job = next(); job !== undefined; job = next()) await run(job);
   };
   await Promise.all(Array.from({ length: count }, work));
 }

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { definitionsOf, helmBinary } from "@payflow/one-machine/cluster/chart-tools.ts";
+import { definedModules, definitionsOf, helmBinary } from "@payflow/one-machine/cluster/chart-tools.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { type TestCluster, testCluster } from "@payflow/testkit/kubernetes.ts";
 import { examples, template } from "./chart.ts";
@@ -30,13 +30,7 @@ function standard(...how: string[]): Record<string, string> {
 }
 
 async function defineResources(): Promise<void> {
-  const [keda, gateway, prometheus] = await Promise.all(
-    [
-      "github.com/kedacore/keda/v2",
-      "sigs.k8s.io/gateway-api",
-      "github.com/prometheus-operator/prometheus-operator",
-    ].map(definitionsOf),
-  );
+  const [keda, gateway, prometheus] = await Promise.all(definedModules.map(definitionsOf));
   const ours = path.join(repositoryRoot, "crds");
   const files = [
     ...readdirSync(ours).map((file) => path.join(ours, file)),

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { goProgram, requiredVersion } from "@payflow/one-machine/programs/go-program.ts";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { Glob } from "bun";
 import { scenarioNames } from "../../loadtest/scenarios.ts";
+import { actionlintBinary } from "./actionlint-binary.ts";
 import { parseWorkflow, workflowRules } from "./workflow-rules.ts";
 
 const folder = path.join(repositoryRoot, ".github/workflows");
@@ -48,16 +48,8 @@ test("every night has every load test", () => {
 });
 
 describe("actionlint", () => {
-  const moduleFolder = path.join(import.meta.dir, "actionlint");
-  const module = "github.com/rhysd/actionlint";
   const lint = async (paths: readonly string[]) => {
-    const version = requiredVersion(moduleFolder, module);
-    const binary = await goProgram({
-      name: "actionlint",
-      version,
-      moduleFolder,
-      package: `${module}/cmd/actionlint`,
-    });
+    const binary = await actionlintBinary();
     // What else it calls, if it is there, is not the same on every machine.
     return Bun.spawnSync([binary, "-no-color", "-shellcheck=", "-pyflakes=", ...paths], {
       cwd: repositoryRoot,

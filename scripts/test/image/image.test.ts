@@ -12,14 +12,15 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { buildImage } from "../../release/image/build-image.ts";
 import { filesBelow, type ReadImage, unpackImage } from "./archive.ts";
 import { copyContext, dockerfileStages, said } from "./dockerfile.ts";
+import { testedImage } from "./tested-image.ts";
 
 const patienceMs = 300_000;
 const folder = mkdtempSync(path.join(tmpdir(), "payflow-image-test-"));
-const archive = path.join(folder, "image.tar");
+let archive: string;
 let image: ReadImage;
 
 beforeAll(async () => {
-  await buildImage(archive);
+  archive = await testedImage(folder);
   image = unpackImage(archive, path.join(folder, "image"));
 }, patienceMs);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,42 +1,40 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { LoadedImage } from "@payflow/one-machine/cluster/node/images.ts";
 import { type TestNodeCluster, testNodeCluster } from "@payflow/testkit/kubernetes/node.ts";
 import { chartSecrets } from "../../cluster/chart-secrets.ts";
-import { buildImage } from "../../release/image/build-image.ts";
 import { chartFolder, helm, type KubernetesObject, type Values } from "../chart/chart.ts";
+import { testedImage } from "../image/tested-image.ts";
 
 const apps = ["payment", "ledger", "notifier", "tenant", "fraud", "ingest"] as const;
-
-export type App = (typeof apps)[number];
+const ofRelease = "app.kubernetes.io/instance=payflow";
 
 /** PayFlow in a cluster with a node, from the chart and this checkout's own image. */
 export class InstalledPayFlow {
   readonly cluster: TestNodeCluster;
+  /** As pods of the cluster may call it. */
+  readonly image: LoadedImage;
   readonly namespace: string;
   readonly #folder: string;
-  readonly #digest: string;
   readonly #urls = new Map<string, string>();
   #postgres = "";
   #adminToken = "";
 
-  private constructor(cluster: TestNodeCluster, namespace: string, folder: string, digest: string) {
+  private constructor(cluster: TestNodeCluster, image: LoadedImage, namespace: string, folder: string) {
     this.cluster = cluster;
+    this.image = image;
     this.namespace = namespace;
     this.#folder = folder;
-    this.#digest = digest;
   }
 
   /** Starts the cluster, and prepares a namespace with the image and the Secrets; installs nothing yet. */
   static async prepare(): Promise<InstalledPayFlow> {
     const folder = mkdtempSync(path.join(tmpdir(), "payflow-installed-"));
-    const archive = path.join(folder, "image.tar");
-    const [cluster] = await Promise.all([testNodeCluster({ hasStores: true }), buildImage(archive)]);
-    const [image] = cluster.load(archive);
-    const namespace = await cluster.namespace("payflow");
-    const enforced = { metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } } };
-    await cluster.request("PATCH", `/api/v1/namespaces/${namespace}`, enforced);
-    const made = new InstalledPayFlow(cluster, namespace, folder, image?.digest ?? "");
+    const [cluster, archive] = await Promise.all([testNodeCluster({ hasStores: true }), testedImage(folder)]);
+    const [image = { name: "", digest: "" }] = cluster.load(archive);
+    const namespace = await restrictedNamespace(cluster, "payflow");
+    const made = new InstalledPayFlow(cluster, image, namespace, folder);
     await made.kubectl(["apply", "-f", "-"], chartSecrets(cluster.folder));
     made.#adminToken = (await made.secret("payflow-platform"))["admin-token"] ?? "";
     return made;
@@ -46,13 +44,14 @@ export class InstalledPayFlow {
   values(differing: Values = {}): Values {
     const { kafkaBrokers } = this.cluster.stores();
     return {
-      image: { digest: this.#digest },
+      image: { digest: this.image.digest },
       kafka: { brokers: kafkaBrokers, replication: 1, partitions: 4 },
       defaults: { replicas: 1 },
       operator: { pods: { replicas: 1 } },
       webhooks: { allowPrivate: true },
       ...differing,
-      apps: { payment: { replicas: 2 }, ...(differing.apps ?? {}) },
+      // Tests wait until what became of every lost answer is known.
+      apps: { payment: { replicas: 2, env: { INQUIRY_FIRST_MS: "500" } } },
     };
   }
 
@@ -88,13 +87,16 @@ export class InstalledPayFlow {
     return done.stdout.trim();
   }
 
-  async read(kind: string, ...words: readonly string[]): Promise<KubernetesObject> {
-    return JSON.parse(await this.kubectl(["get", kind, ...words, "--output", "json"]));
+  /** What is at a path below the namespace's: `pods`, `secrets/name`. Throws where there is nothing. */
+  async read(below: string): Promise<KubernetesObject> {
+    const answer = await this.cluster.request("GET", `/api/v1/namespaces/${this.namespace}/${below}`);
+    if (answer.status !== 200) throw new Error(`${below}: ${answer.body.message ?? answer.status}`);
+    return answer.body;
   }
 
   /** What a Secret holds, decoded. */
   async secret(name: string): Promise<Record<string, string>> {
-    const { data } = await this.read("secret", name);
+    const { data } = await this.read(`secrets/${name}`);
     const decoded = Object.entries(data).map(([key, value]) => [
       key,
       Buffer.from(String(value), "base64").toString("utf8"),
@@ -104,12 +106,13 @@ export class InstalledPayFlow {
 
   /** Opens ways to the apps' services, by which the cluster's own proxy chooses a pod, and to PostgreSQL. */
   async open(): Promise<void> {
-    for (const app of apps) {
-      const { spec } = await this.read("service", `payflow-${app}`);
+    const ways = apps.map(async (app) => {
+      const { spec } = await this.read(`services/payflow-${app}`);
       const { port } = spec.ports.find(({ name }: { name: string }) => name === "http");
       this.#urls.set(app, await this.cluster.forward(`${spec.clusterIP}:${port}`));
-    }
-    this.#postgres = await this.cluster.forward(new URL(this.cluster.stores().postgres).host);
+    });
+    const postgres = this.cluster.forward(new URL(this.cluster.stores().postgres).host);
+    [this.#postgres] = await Promise.all([postgres, ...ways]);
   }
 
   /** The platform owner's. */
@@ -132,9 +135,10 @@ export class InstalledPayFlow {
     return url.href;
   }
 
-  async pods(app: string): Promise<KubernetesObject[]> {
-    const selector = `app.kubernetes.io/instance=payflow,app.kubernetes.io/component=${app}`;
-    return (await this.read("pods", "--selector", selector)).items;
+  /** Of one app, or of the whole release. */
+  async pods(app?: string): Promise<KubernetesObject[]> {
+    const selector = app === undefined ? ofRelease : `${ofRelease},app.kubernetes.io/component=${app}`;
+    return (await this.read(`pods?labelSelector=${encodeURIComponent(selector)}`)).items;
   }
 
   /** Kills the processes of a pod's containers, which the kubelet is not told. */
@@ -149,6 +153,14 @@ export class InstalledPayFlow {
     await this.cluster.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A new namespace whose pods must be confined as strictly as Kubernetes can demand. */
+export async function restrictedNamespace(cluster: TestNodeCluster, prefix: string): Promise<string> {
+  const namespace = await cluster.namespace(prefix);
+  const enforced = { metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } } };
+  await cluster.request("PATCH", `/api/v1/namespaces/${namespace}`, enforced);
+  return namespace;
 }
 
 function isProgramOf(pid: string, podUid: string): boolean {

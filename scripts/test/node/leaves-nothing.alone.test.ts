@@ -9,7 +9,7 @@ import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
-import { buildImage } from "../../release/image/build-image.ts";
+import { testedImage } from "../image/tested-image.ts";
 import { commandOf, machineState, nodeBelongings, nodeProcesses, remains } from "./machine.ts";
 import { webServer } from "./web-server.ts";
 
@@ -30,12 +30,12 @@ describe.skipIf(obstacle !== null)("./payflow cluster up --node", () => {
   const folder = temporaryFolder();
   const state = path.join(folder, "state");
   const cluster = clusterFolder(state);
-  const archive = path.join(folder, "image.tar");
+  let archive: string;
   let port = 0;
 
   beforeAll(async () => {
     port = await reservePortBase();
-    await buildImage(archive);
+    archive = await testedImage(folder);
   }, 30 * 60_000);
   afterAll(async () => {
     await payflow("down");

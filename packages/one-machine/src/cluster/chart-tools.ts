@@ -1,6 +1,6 @@
 import path from "node:path";
 import { goModuleFolder } from "../programs/go-module.ts";
-import { type GoProgram, goProgram, requiredVersion } from "../programs/go-program.ts";
+import { type GoProgram, goProgram, isGoProgramBuilt, requiredVersion } from "../programs/go-program.ts";
 import { repositoryRoot } from "../stores/databases.ts";
 
 const tools = path.join(repositoryRoot, "scripts/cluster/chart-tools");
@@ -16,6 +16,16 @@ export function helmBinary(environment: Readonly<Record<string, string>> = {}): 
 /** kube-score, likewise: it looks for what is missing in manifests. */
 export function kubeScoreBinary(environment: Readonly<Record<string, string>> = {}): Promise<string> {
   return goProgram(kubeScore(), environment);
+}
+
+/** Whether Helm is in the cache, so that nothing has to be built. */
+export function isHelmBuilt(): boolean {
+  return isGoProgramBuilt(helm());
+}
+
+/** Whether kube-score is. */
+export function isKubeScoreBuilt(): boolean {
+  return isGoProgramBuilt(kubeScore());
 }
 
 function helm(): GoProgram {
@@ -34,6 +44,13 @@ function kubeScore(): GoProgram {
   const version = requiredVersion(moduleFolder, "github.com/zegl/kube-score");
   return { name: "kube-score", version, moduleFolder, package: "github.com/zegl/kube-score/cmd/kube-score" };
 }
+
+/** Whose resources the chart renders where it is told to: KEDA, the Gateway API, the Prometheus operator. */
+export const definedModules = [
+  "github.com/kedacore/keda/v2",
+  "sigs.k8s.io/gateway-api",
+  "github.com/prometheus-operator/prometheus-operator",
+] as const;
 
 /**
  * Where a Go module lies that `scripts/cluster/chart-tools/definitions/go.mod` pins: the definitions of its

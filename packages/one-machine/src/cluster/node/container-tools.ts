@@ -28,6 +28,11 @@ export function containerTools(): ContainerTools {
   return found;
 }
 
+/** Whether `containerTools` would fetch nothing. */
+export function hasContainerTools(): boolean {
+  return find([]) !== null || existsSync(unpackedFolder());
+}
+
 /** Looks below each of the roots and then below `/`. */
 function find(roots: readonly string[]): ContainerTools | null {
   const everywhere = [...roots, ""];
@@ -59,8 +64,10 @@ function libraryFolders(root: string): string[] {
   return names.map((name) => path.join(folder, name));
 }
 
+const unpackedFolder = () => path.join(toolCache(), `container-tools-${systemHash()}`);
+
 function unpacked(): string {
-  const folder = path.join(toolCache(), `container-tools-${systemHash()}`);
+  const folder = unpackedFolder();
   if (existsSync(folder)) return folder;
   if (!existsSync("/etc/debian_version") || Bun.which("apt-get") === null) {
     throw new Error(

@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+/** What a test file may need that takes long to get, in the order in which it is made. */
+export const needs = [
+  "kafka",
+  "image",
+  "definitions",
+  "kubernetes",
+  "helm",
+  "kube-score",
+  "actionlint",
+  "node",
+  "k6",
+] as const;
+
+export type Need = (typeof needs)[number];
+
+const onNode = (file: string) => file.startsWith("scripts/test/node/");
+
+/** By what a file is about, which its path says, and by what it imports. */
+const tells: Readonly<Record<Need, (file: string, text: string) => boolean>> = {
+  kafka: (file, text) => file.includes("kafka") || text.includes("/testkit/kafka.ts"),
+  // The operator's may import it by way of others.
+  kubernetes: (file, text) =>
+    file.startsWith("operator/") ||
+    file.includes("kubernetes") ||
+    /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\/(?!chart-tools|node\/)/.test(text),
+  node: onNode,
+  image: (file) => onNode(file) || file.startsWith("scripts/test/image/"),
+  helm: (file, text) => onNode(file) || file.startsWith("scripts/test/chart/") || text.includes('/chart.ts"'),
+  "kube-score": (_, text) => text.includes("kubeScoreBinary"),
+  definitions: (_, text) => text.includes("definitionsOf"),
+  actionlint: (_, text) => text.includes("actionlintBinary"),
+  k6: (file) => file.startsWith("scripts/test/loadtest/"),
+};
+
+/** What a file with servers needs, given by its path from the root. */
+export function needsOf(root: string, file: string): Need[] {
+  const text = readFileSync(path.join(root, file), "utf8");
+  return needs.filter((need) => tells[need](file, text));
+}
