@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { eventually } from "@payflow/testkit/eventually.ts";
 import { identify, type ProcessSpec } from "./child.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -61,6 +62,29 @@ test("one that is started while it is being ended starts after that", async () =
   await started;
   expect(pids()).toHaveLength(1);
   expect(pids()).not.toEqual([before ?? null]);
+}, 30_000);
+
+test("what cannot be put right before a start is tried again, and harms nobody else", async () => {
+  let tries = 0;
+  const spec: ProcessSpec = {
+    ...slowToEnd(),
+    beforeStart: () => {
+      tries += 1;
+      if (tries === 2) throw new Error("The disk is full.");
+    },
+  };
+  await supervisor.start(spec);
+  supervisor.kill("slow", "SIGKILL");
+  await eventually(() => tries === 3 && supervisor.processes()[0]?.status === "ready");
+}, 30_000);
+
+test("one that cannot be started at first is forgotten, and the error is the caller's", async () => {
+  const spec = slowToEnd();
+  const hopeless = () => {
+    throw new Error("The disk is full.");
+  };
+  await expect(supervisor.start({ ...spec, beforeStart: hopeless })).rejects.toThrow("The disk is full.");
+  await supervisor.start(spec);
 }, 30_000);
 
 test("a supervisor that ends at once takes along what is being ended", async () => {

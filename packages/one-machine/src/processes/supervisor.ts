@@ -59,7 +59,12 @@ export class Supervisor {
       watchers: [],
     };
     this.#entries.set(spec.name, entry);
-    this.#spawn(entry);
+    try {
+      this.#spawn(entry);
+    } catch (error) {
+      this.#entries.delete(spec.name);
+      throw error;
+    }
     const deadline = Date.now() + timeoutMs;
     while (entry.status !== "ready") {
       const isGivenUp = entry.status === "failed" || entry.failures >= givenUpAfter || Date.now() > deadline;
@@ -165,14 +170,19 @@ export class Supervisor {
       this.#change(entry, "failed");
       return;
     }
-    entry.timer = setTimeout(
-      () => {
-        entry.restarts += 1;
-        this.#spawn(entry);
-      },
-      backoffMs(restartPause, entry.failures),
-    );
+    entry.timer = setTimeout(() => this.#startAgain(entry), backoffMs(restartPause, entry.failures));
     this.#change(entry, "waiting");
+  }
+
+  /** Where that cannot be done yet, such as for a full disk, it counts as another end. */
+  #startAgain(entry: Entry): void {
+    entry.restarts += 1;
+    try {
+      this.#spawn(entry);
+    } catch (error) {
+      console.error(`payflow: ${entry.spec.name} could not be started again: ${error}`);
+      this.#ended(entry, 1);
+    }
   }
 
   #change(entry: Entry, status: ProcessStatus): void {
