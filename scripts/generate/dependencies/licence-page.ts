@@ -17,8 +17,10 @@ another may be chosen:
 ${refusedLicences.join(", ")}.
 
 The image holds some of these packages, with their texts in \`/app/third-party-licences.txt\` and a bill of
-materials in \`/app/sbom.cdx.json\`; the others build and test. Packages for one kind of machine are left out
-here: they have the licence of the one that chooses among them. Go programs (k6, Helm, Kubernetes and
+materials in \`/app/sbom.cdx.json\`; the others build and test. Below them it has Bun (MIT) and, as a library
+that can be replaced, the GNU C library (LGPL-2.1-or-later), whose licence is below \`/usr/share/doc\`.
+Packages for one kind of machine are left out here: they have the licence of the one that chooses among them.
+Go programs (k6, Helm, Kubernetes and
 actionlint) are built from their own sources for tests, and none is part of PayFlow.
 
 ${markdownTable(

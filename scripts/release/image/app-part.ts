@@ -8,10 +8,10 @@ export const imageProgram = "/app/payflow.js";
 
 /**
  * Writes what is ours in the image below `folder`: every app and the operator as one bundle, the migrations,
- * the licences and the bill of materials. The same bytes come out on every machine. Throws when the bundle
- * cannot be made.
+ * the licences and the bill of materials. The same bytes come out on every machine. Returns the packages that
+ * are in the bundle. Throws when it cannot be made.
  */
-export async function writeAppPart(folder: string): Promise<void> {
+export async function writeAppPart(folder: string): Promise<UsedPackage[]> {
   const app = path.join(folder, "app");
   mkdirSync(app, { recursive: true });
   const packages = await bundle(app);
@@ -21,6 +21,7 @@ export async function writeAppPart(folder: string): Promise<void> {
   cpSync(path.join(repositoryRoot, "LICENSE"), path.join(app, "LICENSE"));
   writeFileSync(path.join(app, "third-party-licences.txt"), licenceTexts(packages));
   writeFileSync(path.join(app, "sbom.cdx.json"), billOfMaterials(packages));
+  return packages;
 }
 
 /** Names are kept, so that a stack in a log can be read; what several apps use stands there once. */

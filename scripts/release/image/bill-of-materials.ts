@@ -7,6 +7,7 @@ import { PackageURL } from "packageurl-js";
 // @ts-expect-error It has no types, and is only handed on.
 import spdx from "spdx-expression-parse";
 import product from "../../../package.json";
+import type { SystemPackage } from "./system-packages.ts";
 
 /** A package of which the bundle holds something. */
 export interface UsedPackage {
@@ -30,38 +31,73 @@ export function usedPackages(inputs: readonly string[]): UsedPackage[] {
 
 const identity = ({ name, version }: { name: string; version: string }) => `${name}@${version}`;
 
-/** Bun itself, of the version that runs this, and the packages in the bundle, as CycloneDX 1.6 in JSON. */
-export function billOfMaterials(packages: readonly UsedPackage[]): string {
-  const bom = new Models.Bom();
-  const licences = new Contrib.License.Factories.LicenseFactory(spdx);
-  const add = (group: string | undefined, name: string, version: string, type: string, licence: string) => {
-    const component = new Models.Component(Enums.ComponentType.Library, name, {
-      ...(group === undefined ? {} : { group }),
-      version,
-      bomRef: identity({ name: group === undefined ? name : `${group}/${name}`, version }),
-      purl: new PackageURL(type, group, name, version, undefined, undefined).toString(),
-    });
-    if (licence !== "") component.licenses.add(licences.makeFromString(licence));
-    bom.components.add(component);
-    return component;
-  };
-  const used = packages.map(({ name, version, licence }) => {
-    const [, group, bare = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
-    return add(group, bare, version, "npm", licence);
-  });
-  used.push(add(undefined, "bun", Bun.version, "generic", "MIT"));
+/**
+ * Bun itself, of the version that runs this, the packages in the bundle, and those of the system below them:
+ * CycloneDX 1.6 in JSON, the same bytes for the same content.
+ */
+export function billOfMaterials(
+  packages: readonly UsedPackage[],
+  systemPackages: readonly SystemPackage[] = [],
+): string {
+  const components = [
+    ...packages.map(npmComponent),
+    componentOf({ name: "bun", version: Bun.version, licence: "MIT", purl: genericUrl("bun", Bun.version) }),
+    ...systemPackages.map(systemComponent),
+  ];
   const payflow = new Models.Component(Enums.ComponentType.Application, product.name, {
     version: product.version,
     bomRef: identity(product),
   });
-  for (const { bomRef } of used) payflow.dependencies.add(bomRef);
-  bom.metadata.component = payflow;
+  const bom = new Models.Bom({ metadata: new Models.Metadata({ component: payflow }) });
+  for (const component of components) {
+    bom.components.add(component);
+    payflow.dependencies.add(component.bomRef);
+  }
   // The same for the same content, where others take a random one.
-  const content = createHash("sha256").update(packages.map(identity).join("\n")).digest("hex");
-  bom.serialNumber = `urn:uuid:${uuidOf(content)}`;
+  const content = [identity(product), ...components.map(({ purl }) => `${purl}`)].join("\n");
+  const hash = createHash("sha256").update(content).digest("hex");
+  bom.serialNumber = `urn:uuid:${uuidOf(hash)}`;
   const normalizers = new Serialize.JSON.Normalize.Factory(Spec.Spec1dot6);
   return new Serialize.JsonSerializer(normalizers).serialize(bom, { sortLists: true, space: 2 });
 }
+
+interface ComponentFields {
+  readonly group?: string | undefined;
+  readonly name: string;
+  readonly version: string;
+  readonly licence: string;
+  readonly purl: PackageURL;
+}
+
+function componentOf({ group, name, version, licence, purl }: ComponentFields): Models.Component {
+  const full = group === undefined ? name : `${group}/${name}`;
+  const component = new Models.Component(Enums.ComponentType.Library, name, {
+    ...(group === undefined ? {} : { group }),
+    ...(version === "" ? {} : { version }),
+    bomRef: version === "" ? full : identity({ name: full, version }),
+    purl: purl.toString(),
+  });
+  const factory = new Contrib.License.Factories.LicenseFactory(spdx);
+  if (licence !== "") component.licenses.add(factory.makeFromString(licence));
+  return component;
+}
+
+function npmComponent({ name, version, licence }: UsedPackage): Models.Component {
+  const [, group, bare = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
+  const purl = new PackageURL("npm", group, bare, version, undefined, undefined);
+  return componentOf({ group, name: bare, version, licence, purl });
+}
+
+function systemComponent({ name, version, licence, source }: SystemPackage): Models.Component {
+  if (source === undefined) return componentOf({ name, version, licence, purl: genericUrl(name, undefined) });
+  const { system, systemVersion, architecture } = source;
+  const qualifiers = { arch: architecture, distro: `${system}-${systemVersion}` };
+  const purl = new PackageURL("deb", system, name, version, qualifiers, undefined);
+  return componentOf({ name, version, licence, purl });
+}
+
+const genericUrl = (name: string, version: string | undefined) =>
+  new PackageURL("generic", undefined, name, version, undefined, undefined);
 
 /** A version 8 UUID (RFC 9562) of a hash in hexadecimal digits. */
 function uuidOf(hash: string): string {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import product from "../../../package.json";
 import { imageProgram, writeAppPart } from "./app-part.ts";
+import { billOfMaterials } from "./bill-of-materials.ts";
 import { type ImageConfig, writeOciArchive } from "./oci-archive.ts";
 import { bunInside, imageUser, writeRuntimePart } from "./runtime-part.ts";
 
@@ -10,6 +11,8 @@ export interface BuiltImage {
   readonly name: string;
   readonly digest: string;
   readonly file: string;
+  /** All that is in it, also of this machine's system: CycloneDX in JSON. */
+  readonly bill: string;
 }
 
 /** As the chart calls it where nothing else is said. */
@@ -43,11 +46,11 @@ export async function buildImage(file: string, name = imageName): Promise<BuiltI
   const [runtime = folder, app = folder] = layers;
   try {
     mkdirSync(runtime);
-    writeRuntimePart(runtime);
-    await writeAppPart(app);
+    const systemPackages = writeRuntimePart(runtime);
+    const packages = await writeAppPart(app);
     mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
     const digest = await writeOciArchive(file, { name, layers, config: imageConfig });
-    return { name, digest, file };
+    return { name, digest, file, bill: billOfMaterials(packages, systemPackages) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { type SystemPackage, systemPackages, writeSystemRecords } from "./system-packages.ts";
 
 /** Nobody's account on the machine: what the image runs as. */
 export const imageUser = 65_532;
@@ -9,9 +10,10 @@ export const bunInside = "/usr/local/bin/bun";
 
 /**
  * Writes what the bundle needs to run below `folder`: this very Bun, the libraries it is linked with, and the
- * few files that the C library looks for. There is no shell. Throws on other systems than Linux with glibc.
+ * few files that the C library looks for. There is no shell. Returns the libraries' packages. Throws on other
+ * systems than Linux with glibc.
  */
-export function writeRuntimePart(folder: string): void {
+export function writeRuntimePart(folder: string): SystemPackage[] {
   const put = (file: string, from: string) => {
     const target = path.join(folder, file);
     mkdirSync(path.dirname(target), { recursive: true });
@@ -19,7 +21,10 @@ export function writeRuntimePart(folder: string): void {
     chmodSync(target, 0o755);
   };
   put(bunInside, process.execPath);
-  for (const library of librariesOf(process.execPath)) put(library, library);
+  const libraries = librariesOf(process.execPath);
+  for (const library of libraries) put(library, library);
+  const packages = systemPackages(libraries);
+  writeSystemRecords(folder, packages);
   const files = {
     "etc/passwd": `root:x:0:0::/:/sbin/nologin\nnonroot:x:${imageUser}:${imageUser}::/tmp:/sbin/nologin\n`,
     "etc/group": `root:x:0:\nnonroot:x:${imageUser}:\n`,
@@ -31,6 +36,7 @@ export function writeRuntimePart(folder: string): void {
   }
   mkdirSync(path.join(folder, "tmp"), { recursive: true });
   chmodSync(path.join(folder, "tmp"), 0o1777);
+  return packages;
 }
 
 /** The dynamic loader and the libraries that a program names, and those that name look-ups load later. */
