@@ -7,6 +7,7 @@ import { loadtestCommand } from "./commands/loadtest.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { generateCommand } from "./commands/making/generate.ts";
 import { imageCommand } from "./commands/making/image.ts";
+import { releaseCommand } from "./commands/making/release.ts";
 import { resetCommand } from "./commands/reset.ts";
 import { statusCommand } from "./commands/status.ts";
 import { testCommand } from "./commands/test.ts";
@@ -26,7 +27,8 @@ const program = new Command("payflow")
   .addCommand(benchCommand())
   .addCommand(loadtestCommand())
   .addCommand(generateCommand())
-  .addCommand(imageCommand());
+  .addCommand(imageCommand())
+  .addCommand(releaseCommand());
 
 try {
   await program.parseAsync();

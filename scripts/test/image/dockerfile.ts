@@ -1,7 +1,8 @@
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { Glob } from "bun";
+import { copyCheckout } from "../delivery/checkout.ts";
 
 /** One line of a Dockerfile: `{ word: "RUN", rest: "bun install" }`. */
 export interface Instruction {
@@ -38,14 +39,8 @@ export function copyContext(folder: string): void {
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => ({ isKept: line.startsWith("!"), pattern: line.replace(/^!/, "") }))
     .map(({ isKept, pattern }) => ({ isKept, globs: [new Glob(pattern), new Glob(`${pattern}/**`)] }));
-  const listing = Bun.spawnSync(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: repositoryRoot,
-  });
-  for (const file of listing.stdout.toString().split("\0")) {
+  copyCheckout(folder, (file) => {
     const last = rules.findLast(({ globs }) => globs.some((glob) => glob.match(file)));
-    if (file === "" || last?.isKept !== true) continue;
-    const target = path.join(folder, file);
-    mkdirSync(path.dirname(target), { recursive: true });
-    cpSync(path.join(repositoryRoot, file), target);
-  }
+    return last?.isKept === true;
+  });
 }
