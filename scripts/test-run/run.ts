@@ -55,7 +55,8 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   const longestFirst = jobs.toSorted((one, other) => durations.of(other.name) - durations.of(one.name));
   const canStart = ({ needs }: Job) => !prepared.isWaitedFor(needs);
   const [together, alone] = [false, true].map((is) => longestFirst.filter(({ isAlone }) => isAlone === is));
-  await inParallel(together ?? [], availableParallelism(), runJob, canStart);
+  // One more than there are processors: most of them wait most of the time, for outages and schedules.
+  await inParallel(together ?? [], availableParallelism() + 1, runJob, canStart);
   // Jobs that run alone are those whose deadlines a build beside them would break.
   await prepared.done;
   await inParallel(alone ?? [], 1, runJob, canStart);
