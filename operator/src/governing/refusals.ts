@@ -70,7 +70,9 @@ function wordOf(code: ErrorCodeName): string {
 }
 
 function sentenceOf({ detail, errors = [] }: DomainError): string {
-  const fields = errors.map(({ pointer, message }) => `${pointer}: ${message}`);
+  // Some say in the sentence itself what is wrong with a field.
+  const untold = errors.filter(({ message }) => !detail.includes(message));
+  const fields = untold.map(({ pointer, message }) => `${pointer}: ${message}`);
   return [detail, ...fields].join(" ").slice(0, 2_000);
 }
 

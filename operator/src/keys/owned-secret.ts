@@ -181,7 +181,7 @@ function ownedSecret(owner: SecretOwner, name: string, object: Secret | undefine
   if (object !== undefined && object.metadata.labels?.[ownerLabel] !== owner.metadata.uid) {
     const message =
       `There is a Secret ${name} that does not belong to this ${owner.kind.kind}, and is left alone. ` +
-      "Delete it, or use another name.";
+      `Delete it, or make this ${owner.kind.kind} again with another secretName.`;
     throw new Refused("SecretNotOwned", message);
   }
   return {

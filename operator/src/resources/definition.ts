@@ -27,7 +27,10 @@ export interface ResourceDefinition {
   readonly example: Readonly<Record<string, unknown>>;
 }
 
-const conditionPath = (type: string, field: string) => `.status.conditions[?(@.type=="${type}")].${field}`;
+/** Where a column finds a condition's field. */
+export function conditionPath(type: string, field: string): string {
+  return `.status.conditions[?(@.type=="${type}")].${field}`;
+}
 
 /** Whether the object is ready, and why or why not: before and after the columns of its own. */
 export const readyColumns: readonly PrinterColumn[] = [

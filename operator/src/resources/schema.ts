@@ -18,7 +18,7 @@ export function immutable(field: string): SchemaOptions {
   return validated({ rule: "self == oldSelf", message: `${field} cannot be changed` });
 }
 
-/** The rule, for the object around it, that a field which may be left out stays given or not as it was made. */
+/** The rule, for the object around it, that a field stays as it was made, given or left out. */
 export function immutableOption(field: string): SchemaOptions {
   return validated({
     rule: `has(self.${field}) == has(oldSelf.${field})

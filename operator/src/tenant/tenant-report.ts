@@ -64,6 +64,10 @@ export function wakeAt({ views }: SettledKeys): Date | undefined {
 }
 
 function progressOf({ spec }: Tenant, isPolicyThere: boolean): Progress {
+  if (isPolicyThere && spec.suspended) {
+    const message = "The tenant is as wanted: suspended, so that all its requests are refused.";
+    return { state: "ready", reason: "Suspended", message };
+  }
   if (isPolicyThere) {
     return { state: "ready", reason: "Ready", message: "The tenant is as wanted, and its key works." };
   }
@@ -76,7 +80,7 @@ function progressOf({ spec }: Tenant, isPolicyThere: boolean): Progress {
 
 function secretReady({ secret, views }: SettledKeys): Finding {
   const entries = views.map(({ slot }) => slot.entry).join(" and ");
-  const message = `The Secret ${secret.name} has what works as ${entries}.`;
+  const message = `What the Secret ${secret.name} has under ${entries} works.`;
   return { type: "SecretReady", status: "True", reason: "KeyInUse", message };
 }
 

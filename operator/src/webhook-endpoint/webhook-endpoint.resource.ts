@@ -2,7 +2,12 @@ import { modes } from "@payflow/contracts/access.ts";
 import { DeliveryStatus, PutEndpointBody, webhookEvents } from "@payflow/contracts/internal-notifier.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import { type CustomObject, resourceKind } from "../resources/api-group.ts";
-import { lastColumns, type ResourceDefinition, readyColumns } from "../resources/definition.ts";
+import {
+  conditionPath,
+  lastColumns,
+  type ResourceDefinition,
+  readyColumns,
+} from "../resources/definition.ts";
 import { Rotation } from "../resources/rotation.ts";
 import {
   choice,
@@ -211,6 +216,12 @@ export const webhookEndpointResource: ResourceDefinition = {
       jsonPath: ".spec.tenantRef.name",
     },
     { name: "Mode", type: "string", description: "test or live.", jsonPath: ".spec.mode" },
+    {
+      name: "Delivering",
+      type: "string",
+      description: "Whether messages are taken; unknown until one was sent.",
+      jsonPath: conditionPath("Delivering", "status"),
+    },
     {
       name: "Pending",
       type: "integer",

@@ -74,9 +74,11 @@ describe("a Tenant", () => {
     await tenant.ready();
     await tenant.change({ suspended: true });
     await tenant.condition("Suspended", "True");
+    await tenant.condition("Ready", "True", "Suspended");
     await eventually(async () => (await tenant.ask(key)) === 403);
     await tenant.change({ suspended: false });
     await tenant.condition("Suspended", "False");
+    await tenant.condition("Ready", "True", "Ready");
     await eventually(async () => (await tenant.ask(key)) === 200);
   });
 
