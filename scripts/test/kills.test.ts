@@ -4,6 +4,7 @@ import {
   startInstallation,
 } from "@payflow/one-machine/installation/start-installation.ts";
 import { CrashTest } from "./crashes/crash-test.ts";
+import { shortWaits } from "./platform/traffic.ts";
 
 const killsPerApp = process.env.PAYFLOW_THOROUGH === undefined ? 2 : 20;
 
@@ -13,7 +14,7 @@ let crash: CrashTest;
 beforeAll(async () => {
   installation = await startInstallation({
     replicas: 2,
-    env: { INQUIRY_FIRST_MS: "1000", INQUIRY_MAX_MS: "2000" },
+    env: shortWaits,
   });
   crash = await CrashTest.start(installation);
 }, 90_000);

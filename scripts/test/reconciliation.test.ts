@@ -7,7 +7,7 @@ import {
 import { eventually } from "@payflow/testkit/eventually.ts";
 import type { TransactionSql } from "postgres";
 import { adminCall, call, pay, raiseLimits, registerTenant, type TestTenant } from "./platform/platform.ts";
-import { Traffic } from "./platform/traffic.ts";
+import { shortWaits, Traffic } from "./platform/traffic.ts";
 import { Truth } from "./platform/truth.ts";
 
 setDefaultTimeout(120_000);
@@ -22,7 +22,7 @@ beforeAll(async () => {
     replicas: 2,
     isDurable: false,
     // Nothing is spared for being recent: what the window's end and the bus's lag say must be enough.
-    env: { RECONCILIATION_GRACE_SECONDS: "0", INQUIRY_FIRST_MS: "1000", INQUIRY_MAX_MS: "2000" },
+    env: { RECONCILIATION_GRACE_SECONDS: "0", ...shortWaits },
   });
   truth = new Truth(installation);
 }, 90_000);

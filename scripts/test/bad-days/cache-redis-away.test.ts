@@ -17,7 +17,7 @@ import {
   registerTenant,
   type TestTenant,
 } from "../platform/platform.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { shortWaits, Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
 setDefaultTimeout(120_000);
@@ -29,7 +29,7 @@ beforeAll(async () => {
   installation = await startInstallation({
     isDurable: false,
     replicas: 2,
-    env: { INQUIRY_FIRST_MS: "500", INQUIRY_MAX_MS: "1000" },
+    env: shortWaits,
   });
   truth = new Truth(installation);
 }, 60_000);

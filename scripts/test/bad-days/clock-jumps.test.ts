@@ -11,7 +11,7 @@ import { documentedApps } from "../platform/open-api.ts";
 import { call, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { type Replicas, startTwoReplicas } from "../platform/replicas.ts";
 import { startTimedReceiver, timesIn } from "../platform/timed-receiver.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { shortWaits, Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 import { eventsKeepTime } from "./event-times.ts";
 
@@ -52,8 +52,7 @@ beforeAll(async () => {
   replicas = await startTwoReplicas({
     isDurable: false,
     env: (_app, replica) => ({
-      INQUIRY_FIRST_MS: "1000",
-      INQUIRY_MAX_MS: "2000",
+      ...shortWaits,
       ...(replica === astray ? errant : {}),
     }),
   });

@@ -11,7 +11,7 @@ import { allReady, appPids, healthOf } from "../platform/health.ts";
 import { documentedApps } from "../platform/open-api.ts";
 import { type Answer, pay, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { mountSmallDisk, type SmallDisk } from "../platform/small-disk.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { shortWaits, Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
 setDefaultTimeout(180_000);
@@ -31,7 +31,7 @@ beforeAll(async () => {
   // Data, logs and the supervisor's own record all stand on the disk that will be full.
   installation = await startInstallation({
     state: path.join(disk.folder, "state"),
-    env: { INQUIRY_FIRST_MS: "500", INQUIRY_MAX_MS: "1000" },
+    env: shortWaits,
   });
   truth = new Truth(installation);
   tenant = await registerTenant(installation);

@@ -7,7 +7,7 @@ import { freeze } from "@payflow/one-machine/processes/freeze.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { documentedApps } from "../platform/open-api.ts";
 import { raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { shortWaits, Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
 setDefaultTimeout(180_000);
@@ -20,7 +20,7 @@ beforeAll(async () => {
   installation = await startInstallation({
     isDurable: false,
     replicas: 2,
-    env: { INQUIRY_FIRST_MS: "500", INQUIRY_MAX_MS: "1000" },
+    env: shortWaits,
   });
   truth = new Truth(installation);
   tenant = await registerTenant(installation);

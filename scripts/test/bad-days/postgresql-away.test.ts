@@ -16,7 +16,7 @@ import {
   registerTenant,
   type TestTenant,
 } from "../platform/platform.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { shortWaits, Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
 setDefaultTimeout(120_000);
@@ -35,7 +35,7 @@ let routes: DocumentedRoute[];
 beforeAll(async () => {
   installation = await startInstallation({
     isDurable: false,
-    env: { INQUIRY_FIRST_MS: "500", INQUIRY_MAX_MS: "1000" },
+    env: shortWaits,
   });
   truth = new Truth(installation);
   tenant = await registerTenant(installation);

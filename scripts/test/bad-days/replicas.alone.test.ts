@@ -8,7 +8,7 @@ import { allReady, metricOf } from "../platform/health.ts";
 import { documentedApps } from "../platform/open-api.ts";
 import { call, raiseLimits, registerTenant, type TestTenant } from "../platform/platform.ts";
 import { startTimedReceiver } from "../platform/timed-receiver.ts";
-import { Traffic } from "../platform/traffic.ts";
+import { shortWaits, Traffic } from "../platform/traffic.ts";
 import { Truth } from "../platform/truth.ts";
 
 setDefaultTimeout(180_000);
@@ -27,7 +27,7 @@ beforeAll(async () => {
   installation = await startInstallation({
     isDurable: false,
     replicas: 2,
-    env: { INQUIRY_FIRST_MS: "500", INQUIRY_MAX_MS: "1000" },
+    env: shortWaits,
   });
   truth = new Truth(installation);
   tenant = await registerTenant(installation);

@@ -19,6 +19,13 @@ export interface TrafficOptions {
 /** Callers that never rest take all processors for as long as a test waits, and hold up those beside it. */
 const usualPauseMs = process.env.PAYFLOW_THOROUGH === undefined ? 40 : 0;
 
+/** Settings of payment's with which a payment whose answer is lost comes to its end within a few seconds. */
+export const shortWaits = {
+  PROCESSOR_TIMEOUT_MS: "2000",
+  INQUIRY_FIRST_MS: "500",
+  INQUIRY_MAX_MS: "1000",
+} as const;
+
 const allMethods = [
   "pm_card_ok",
   "pm_card_ok",
@@ -37,8 +44,8 @@ export class Traffic {
   readonly unexpected: string[] = [];
   /** Answers with 5xx that are not the documented 503: `unavailable`, with when to come again. */
   readonly serverErrors: string[] = [];
-  /** How often that documented 503 was answered. */
-  timesUnavailable = 0;
+  /** Answers with that documented 503, which say what was away. */
+  readonly unavailable: string[] = [];
   #isStopping = false;
   #isAbandoned = false;
   readonly #options: TrafficOptions;
@@ -107,7 +114,7 @@ export class Traffic {
         }
         const isDocumented =
           answer.status === 503 && answer.body.code === "unavailable" && answer.headers.has("retry-after");
-        if (isDocumented) this.timesUnavailable += 1;
+        if (isDocumented) this.unavailable.push(`${new Date().toISOString()} ${answer.text}`);
         if (answer.status >= 500 && !isDocumented) this.serverErrors.push(`${answer.status} ${answer.text}`);
         if (answer.status < 500 && answer.status !== 409) {
           this.unexpected.push(`${answer.status} ${answer.text}`);
