@@ -4,9 +4,9 @@ import { retry } from "@payflow/service-kit/concurrency/retry.ts";
 import { isRetriableTransaction } from "@payflow/service-kit/store/database.ts";
 import type { StoreClock } from "@payflow/service-kit/store/store-clock.ts";
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
-import { latencySeconds, type Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { latencySeconds, Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import type { JournalStore } from "./journal.store.ts";
-import type { Posting } from "./transfer.ts";
+import { type Posting, transferTypes } from "./transfer.ts";
 
 export interface PostTransfers {
   readonly journal: Pick<JournalStore, "post">;
@@ -20,13 +20,15 @@ export type PostingMetrics = ReturnType<typeof postingMetrics>;
 
 /** The metrics of posting. */
 export function postingMetrics(metrics: Metrics) {
+  const refused = metrics.counter(
+    "payflow_ledger_refused_postings_total",
+    "Events that contradict what is booked already. Each is a row of refused_posting; look at it.",
+    ["type"],
+  );
+  for (const type of transferTypes) Metrics.beginAtZero(refused, { type });
   return {
     booked: metrics.counter("payflow_ledger_booked_transfers_total", "Movements booked.", ["type"]),
-    refused: metrics.counter(
-      "payflow_ledger_refused_postings_total",
-      "Events that contradict what is booked already. Each is a row of refused_posting; look at it.",
-      ["type"],
-    ),
+    refused,
     lag: metrics.histogram(
       "payflow_ledger_booking_lag_seconds",
       "From the event's time at its producer to the commit of its movement.",

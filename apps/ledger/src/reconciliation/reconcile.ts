@@ -1,5 +1,5 @@
-import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import { type Finding, settlementSubject } from "../comparison/compare.ts";
+import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
+import { type Finding, findingKinds, settlementSubject } from "../comparison/compare.ts";
 import { compareAccounts } from "../comparison/compare-accounts.ts";
 import { type Comparison, comparePage, type Window } from "../comparison/compare-page.ts";
 import type { ReconciliationRow } from "../schema.ts";
@@ -20,12 +20,14 @@ export type ReconciliationMetrics = ReturnType<typeof reconciliationMetrics>;
 
 /** The metrics of reconciliation. */
 export function reconciliationMetrics(metrics: Metrics) {
+  const findings = metrics.counter(
+    "payflow_ledger_reconciliation_findings_total",
+    "Differences between payment and the journal, or between accounts and their rows.",
+    ["kind"],
+  );
+  for (const kind of findingKinds) Metrics.beginAtZero(findings, { kind });
   return {
-    findings: metrics.counter(
-      "payflow_ledger_reconciliation_findings_total",
-      "Differences between payment and the journal, or between accounts and their rows.",
-      ["kind"],
-    ),
+    findings,
     runs: metrics.counter("payflow_ledger_reconciliation_runs_total", "Runs that ended.", ["kind", "status"]),
     seconds: metrics.histogram(
       "payflow_ledger_reconciliation_seconds",

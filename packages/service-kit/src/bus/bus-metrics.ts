@@ -1,4 +1,5 @@
-import type { Metrics } from "../telemetry/metrics.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import type { Subscription } from "./bus.ts";
 
 export type BusMetrics = ReturnType<typeof busMetrics>;
 
@@ -46,4 +47,9 @@ export function busMetrics(metrics: Metrics) {
     ),
     storageShare: metrics.gauge("payflow_bus_storage_ratio", "Share of the broker's memory in use."),
   };
+}
+
+/** Shows what a subscription has not had yet and had better never have. */
+export function countFromZero(metrics: BusMetrics, { group, topics }: Subscription): void {
+  for (const topic of topics) Metrics.beginAtZero(metrics.deadLetters, { group, topic });
 }

@@ -14,7 +14,7 @@ import type {
   RunningSubscription,
   Subscription,
 } from "./bus.ts";
-import { type BusMetrics, busMetrics } from "./bus-metrics.ts";
+import { type BusMetrics, busMetrics, countFromZero } from "./bus-metrics.ts";
 import { assertDeclared, isTopic } from "./groups.ts";
 import { awayWords, clientOptions, type KafkaAddress, refusedLogin } from "./kafka/client.ts";
 import { KafkaDeadLetters } from "./kafka/dead-letters.ts";
@@ -125,6 +125,7 @@ class Kafka implements EventBus {
 
   async subscribe(subscription: Subscription): Promise<RunningSubscription> {
     assertDeclared(subscription);
+    countFromZero(this.#metrics, subscription);
     const { logger, settings, trace = (_batch, run) => run() } = this.#options;
     const member = new GroupMember({
       client: this.#client,

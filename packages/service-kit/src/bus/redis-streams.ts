@@ -12,7 +12,7 @@ import type {
   RunningSubscription,
   Subscription,
 } from "./bus.ts";
-import { type BusMetrics, busMetrics } from "./bus-metrics.ts";
+import { type BusMetrics, busMetrics, countFromZero } from "./bus-metrics.ts";
 import { assertDeclared, isTopic } from "./groups.ts";
 import { RedisDeadLetters } from "./redis/dead-letters.ts";
 import { GroupMember } from "./redis/group-member.ts";
@@ -122,6 +122,7 @@ class RedisStreams implements EventBus {
 
   async subscribe(subscription: Subscription): Promise<RunningSubscription> {
     assertDeclared(subscription);
+    countFromZero(this.#metrics, subscription);
     const member = await GroupMember.join({
       subscription,
       redis: withScripts(this.#link.connect("reader")),

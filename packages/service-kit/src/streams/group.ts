@@ -4,7 +4,7 @@ import { newHolder } from "../store/lease.ts";
 import { isRedisOutage, settled } from "../store/redis.ts";
 import { leaseMs, leaseRoundMs } from "../store/redis-lease.ts";
 import type { Logger } from "../telemetry/logging.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import { Metrics } from "../telemetry/metrics.ts";
 import { isCluster, type StreamsRedis } from "./connect.ts";
 import type { HeldPartition, PartitionConsumer } from "./consumer.ts";
 import type { StreamKeys } from "./keys.ts";
@@ -94,6 +94,7 @@ class Member {
     this.#redis = withStreamScripts(options.redis);
     this.#fetch = openFetch(options.redis, options.keys, options.maxBatch);
     this.#metrics = streamMetrics(options.metrics);
+    Metrics.beginAtZero(this.#metrics.deadLetters, { group: options.group });
     this.#rotation = Bun.hash.crc32(options.group);
   }
 

@@ -23,6 +23,14 @@ export class Metrics {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }
 
+  /**
+   * Shows a count with these labels at 0 before anything is counted: one that is first read at 1 has not
+   * grown, for Prometheus, so that an alert of what must never happen would miss the first time.
+   */
+  static beginAtZero<L extends string>(count: Counter<L>, labels: Readonly<Record<L, string>>): void {
+    count.inc({ ...labels }, 0);
+  }
+
   /** A value that goes up and down, shared by name; `collect` refreshes it at each scrape. */
   gauge<L extends string = never>(
     name: string,

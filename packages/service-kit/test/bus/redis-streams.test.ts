@@ -250,3 +250,18 @@ test("replicas divide each topic's partitions evenly, and take them over when on
   await members[1]?.subscription.stop();
   await eventually(async () => (await shares()) === "8");
 });
+
+test("a group that has given up nothing says so, in numbers that an alert can see grow", async () => {
+  const metrics = new Metrics("test");
+  const bus = await open({ metrics });
+  const member = await bus.subscribe({
+    group: "ledger",
+    topics: [topic],
+    maxBatch: 1,
+    handle: async () => {},
+  });
+  endings.push(() => member.stop());
+  expect(await metrics.text()).toContain(
+    `payflow_bus_dead_letters_total{group="ledger",topic="${topic}",service="test"} 0`,
+  );
+});
