@@ -1,11 +1,11 @@
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { type FraudPolicy, fraudPolicyKind } from "./fraud-policy/fraud-policy.resource.ts";
 import { fieldManager } from "./governing/leading.ts";
-import type { Secret, WatchedResources } from "./governing/reconciling.ts";
-import { Watched } from "./governing/watched.ts";
-import { managedBy, secretKind, withOwnEntries } from "./keys/secret.ts";
+import type { WatchedResources } from "./governing/reconciling.ts";
+import { managedBy, type Secret, secretKind, withOwnEntries } from "./keys/secret.ts";
 import { type Change, ObjectCache } from "./kubernetes/cache/object-cache.ts";
 import { type Reflector, startReflector } from "./kubernetes/cache/reflector.ts";
+import { Watched } from "./kubernetes/cache/watched.ts";
 import type { KubernetesClient } from "./kubernetes/client/client.ts";
 import { type KubernetesObject, keyOf, type ResourceKind } from "./kubernetes/objects/object.ts";
 import { keepManager } from "./kubernetes/objects/server-side-apply.ts";

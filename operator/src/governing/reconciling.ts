@@ -1,22 +1,14 @@
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import type { FraudPolicy } from "../fraud-policy/fraud-policy.resource.ts";
 import type { KeyPace } from "../keys/key-pace.ts";
-import type { KubernetesObject } from "../kubernetes/objects/object.ts";
+import type { Secret } from "../keys/secret.ts";
+import type { Watched } from "../kubernetes/cache/watched.ts";
 import type { Tenant } from "../tenant/tenant.resource.ts";
 import type { WebhookEndpoint } from "../webhook-endpoint/webhook-endpoint.resource.ts";
 import type { CrashPoint } from "./crash-point.ts";
 import type { DriftReporter } from "./drift.ts";
 import type { GovernedApp } from "./governed-app.ts";
 import type { Leading } from "./leading.ts";
-import type { Watched } from "./watched.ts";
-
-export interface Secret extends KubernetesObject {
-  /** Values in base64. */
-  readonly data?: Readonly<Record<string, string>>;
-  readonly type?: string;
-  /** Once set, neither this nor the values can be changed any more. */
-  readonly immutable?: boolean;
-}
 
 /** Everything that the watches tell. Of Secrets only those with the operator's label. */
 export interface WatchedResources {

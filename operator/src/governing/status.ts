@@ -1,3 +1,4 @@
+import type { Watched } from "../kubernetes/cache/watched.ts";
 import {
   type Condition,
   type Finding,
@@ -10,7 +11,6 @@ import { isApplied } from "../kubernetes/objects/server-side-apply.ts";
 import type { CustomObject } from "../resources/api-group.ts";
 import { forceSyncOf } from "./annotations.ts";
 import { fieldManager, type Leading } from "./leading.ts";
-import type { Watched } from "./watched.ts";
 
 interface StatusOfAny {
   readonly observedGeneration?: number;

@@ -1,11 +1,10 @@
 import type { Leading } from "../governing/leading.ts";
 import { fieldManager } from "../governing/leading.ts";
-import type { Secret } from "../governing/reconciling.ts";
 import { Refused } from "../governing/refusals.ts";
-import type { Watched } from "../governing/watched.ts";
+import type { Watched } from "../kubernetes/cache/watched.ts";
 import { ApiError, hasStatus } from "../kubernetes/client/api-error.ts";
 import { apiVersionOf, keyOf, type ObjectMeta, type ResourceKind } from "../kubernetes/objects/object.ts";
-import { managedByLabel, ownerLabel, ownerMark, secretKind } from "./secret.ts";
+import { managedByLabel, ownerLabel, ownerMark, type Secret, secretKind } from "./secret.ts";
 
 /** The resource that a Secret is kept for. */
 export interface SecretOwner {

@@ -1,5 +1,12 @@
-import type { Secret } from "../governing/reconciling.ts";
-import type { ResourceKind } from "../kubernetes/objects/object.ts";
+import type { KubernetesObject, ResourceKind } from "../kubernetes/objects/object.ts";
+
+export interface Secret extends KubernetesObject {
+  /** Values in base64. */
+  readonly data?: Readonly<Record<string, string>>;
+  readonly type?: string;
+  /** Once set, neither this nor the values can be changed any more. */
+  readonly immutable?: boolean;
+}
 
 export const secretKind: ResourceKind = {
   group: "",

@@ -11,6 +11,7 @@ import {
 } from "../keys/api-key-slot.ts";
 import type { SettledKeys } from "../keys/settle-keys.ts";
 import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
+import { wholeSeconds } from "../kubernetes/objects/object-time.ts";
 import type { Tenant, TenantStatus } from "./tenant.resource.ts";
 
 type Report = StatusReport<TenantStatus>;
@@ -130,8 +131,4 @@ function previousEnd(view: KeyView): Date | undefined {
   const previous = keyEntry(view, "previous");
   if (!isUsable(previous) || previous.known.expires_at === null) return undefined;
   return new Date(previous.known.expires_at);
-}
-
-function wholeSeconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type InternalEndpoint, PutEndpointBody } from "@payflow/contracts/internal-notifier.ts";
 import { Value } from "@sinclair/typebox/value";
+import { noDeliveries } from "../../test/setup/no-deliveries.ts";
 import { endpointBody } from "./endpoint-body.ts";
 import { driftedFields } from "./endpoint-drift.ts";
 import { fingerprintOf } from "./signing/signing.ts";
@@ -26,15 +27,7 @@ const found: InternalEndpoint = {
   state: "open",
   generation: 1,
   signing: { fingerprint: fingerprintOf(secret), previous_expires_at: null },
-  status: {
-    last_success_at: null,
-    last_failure_at: null,
-    last_status_code: null,
-    consecutive_failures: 0,
-    pending: 0,
-    dead: 0,
-    auto_disabled: null,
-  },
+  status: noDeliveries,
 };
 
 test("what the notifier is told is what its route takes", () => {

@@ -2,6 +2,7 @@ import type { InternalEndpoint } from "@payflow/contracts/internal-notifier.ts";
 import { isForced, isPaused } from "../governing/annotations.ts";
 import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
 import { isBeingDeleted } from "../kubernetes/objects/finalizers.ts";
+import { wholeSeconds } from "../kubernetes/objects/object-time.ts";
 import type { Tenant } from "../tenant/tenant.resource.ts";
 import { fingerprintOf, nextRotation, type Signing } from "./signing/signing.ts";
 import { objectionTo } from "./tenant-reference.ts";
@@ -90,8 +91,4 @@ export function overlapEnd({ signing }: InternalEndpoint, now: Date): Date | und
   if (signing.previous_expires_at === null) return undefined;
   const end = new Date(signing.previous_expires_at);
   return end > now ? end : undefined;
-}
-
-function wholeSeconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

@@ -7,17 +7,14 @@ import { Controller } from "../../src/kubernetes/controller/controller.ts";
 import { FinalError, type Next, type Reconciler } from "../../src/kubernetes/controller/reconciler.ts";
 import { createEventRecorder } from "../../src/kubernetes/events/event-recorder.ts";
 import { addFinalizer, isBeingDeleted, removeFinalizer } from "../../src/kubernetes/objects/finalizers.ts";
-import { nameOfKey, type ResourceKind } from "../../src/kubernetes/objects/object.ts";
+import { nameOfKey } from "../../src/kubernetes/objects/object.ts";
 import { createApplier } from "../../src/kubernetes/objects/server-side-apply.ts";
 import { createQueueMetrics } from "../../src/kubernetes/queue/queue-metrics.ts";
 import { WorkQueue } from "../../src/kubernetes/queue/work-queue.ts";
 import { FakeApiServer, type StoredObject } from "./fake-api-server.ts";
 import { connectTo, serve } from "./plain-connection.ts";
+import { kind, things } from "./things.ts";
 
-const kind: ResourceKind = {
-  ...{ group: "example.org", version: "v1", plural: "things", kind: "Thing", isNamespaced: true },
-};
-const things = "/apis/example.org/v1/things";
 const logger = createLogger("test", "silent");
 const closing: (() => unknown)[] = [];
 

@@ -1,18 +1,17 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createLogger } from "@payflow/service-kit/telemetry/logging.ts";
 import { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { ObjectCache } from "../../src/kubernetes/cache/object-cache.ts";
 import { type Reflector, startReflector } from "../../src/kubernetes/cache/reflector.ts";
-import type { ResourceKind } from "../../src/kubernetes/objects/object.ts";
+import { patiently } from "../setup/patience.ts";
 import { FakeApiServer, type StoredObject } from "./fake-api-server.ts";
 import { connectTo, serve } from "./plain-connection.ts";
 import { pick, type Random, seeded, seededFaults } from "./seeded-faults.ts";
+import { kind, things } from "./things.ts";
 
-const kind: ResourceKind = {
-  ...{ group: "example.org", version: "v1", plural: "things", kind: "Thing", isNamespaced: true },
-};
-const things = "/apis/example.org/v1/things";
+setDefaultTimeout(300_000);
+
 const logger = createLogger("test", "silent");
 const closing: (() => unknown)[] = [];
 
@@ -78,7 +77,7 @@ describe("whatever goes wrong, the cache ends up equal to the server", () => {
       for (let step = 0; step < 40; step += 1) await disturb(server, random, names, step);
       faults.setCalm(true);
       await reflector.synced;
-      await eventually(() => {
+      await patiently(() => {
         expect(shown(cached(cache))).toEqual(shown(server.stored(things)));
       });
       expect(shown(told)).toEqual(shown(server.stored(things)));

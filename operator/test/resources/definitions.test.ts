@@ -117,7 +117,7 @@ describe("kubectl", () => {
       ["columns", "False", "Refused", "test", "columns-api-key", expect.any(String)],
     ]);
     expect((await columns("whe/columns"))[0]).toEqual([
-      ...["NAME", "READY", "REASON", "TENANT", "MODE", "PENDING", "AGE"],
+      ...["NAME", "READY", "REASON", "TENANT", "MODE", "DELIVERING", "PENDING", "AGE"],
     ]);
     expect((await columns("fp/columns"))[0]).toEqual([
       ...["NAME", "READY", "REASON", "MODE", "TENANTS", "APPLIED", "AGE"],

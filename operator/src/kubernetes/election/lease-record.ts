@@ -1,5 +1,5 @@
-import { microTime } from "../objects/micro-time.ts";
 import type { KubernetesObject, ResourceKind } from "../objects/object.ts";
+import { microTime } from "../objects/object-time.ts";
 
 export const leases: ResourceKind = {
   group: "coordination.k8s.io",

@@ -1,8 +1,8 @@
 import type { Logger } from "@payflow/service-kit/telemetry/logging.ts";
 import { hasStatus } from "../client/api-error.ts";
 import type { KubernetesClient } from "../client/client.ts";
-import { microTime } from "../objects/micro-time.ts";
 import { apiVersionOf, type KubernetesObject, type ResourceKind } from "../objects/object.ts";
+import { microTime } from "../objects/object-time.ts";
 import { EventSeries, type EventWrite, type Happening } from "./event-series.ts";
 
 const events: ResourceKind = {

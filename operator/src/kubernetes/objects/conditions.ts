@@ -1,3 +1,5 @@
+import { wholeSeconds } from "./object-time.ts";
+
 export interface Condition {
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
@@ -80,8 +82,4 @@ function isSaid(known: Condition, finding: Finding, observedGeneration: number):
     known.message === finding.message &&
     known.observedGeneration === observedGeneration
   );
-}
-
-function wholeSeconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

@@ -1,17 +1,9 @@
 import { expect, test } from "bun:test";
+import { noDeliveries } from "../../../test/setup/no-deliveries.ts";
 import { type Deliveries, deliveryFindings, deliveryStatus, endpointProgress } from "./delivery.ts";
 
-const quiet: Deliveries = {
-  last_success_at: null,
-  last_failure_at: null,
-  last_status_code: null,
-  consecutive_failures: 0,
-  pending: 0,
-  dead: 0,
-  auto_disabled: null,
-};
 const working: Deliveries = {
-  ...quiet,
+  ...noDeliveries,
   last_success_at: "2026-03-01T10:00:00.123Z",
   last_failure_at: "2026-02-01T10:00:00.000Z",
   last_status_code: 200,
@@ -20,7 +12,7 @@ const working: Deliveries = {
 const delivering = (deliveries: Deliveries, isWanted = true) => deliveryFindings(deliveries, isWanted)[0];
 
 test("what never was is left out, and times are whole seconds", () => {
-  expect(deliveryStatus(quiet)).toEqual({ consecutiveFailures: 0, pending: 0, dead: 0 });
+  expect(deliveryStatus(noDeliveries)).toEqual({ consecutiveFailures: 0, pending: 0, dead: 0 });
   expect(deliveryStatus(working)).toEqual({
     lastSuccess: "2026-03-01T10:00:00Z",
     lastFailure: "2026-02-01T10:00:00Z",
@@ -32,7 +24,11 @@ test("what never was is left out, and times are whole seconds", () => {
 });
 
 test("Delivering is unknown before the first attempt, and says what the last ones came to", () => {
-  expect(delivering(quiet)).toMatchObject({ type: "Delivering", status: "Unknown", reason: "NothingSent" });
+  expect(delivering(noDeliveries)).toMatchObject({
+    type: "Delivering",
+    status: "Unknown",
+    reason: "NothingSent",
+  });
   expect(delivering(working)).toMatchObject({ status: "True", reason: "Delivered" });
   const failing = { ...working, consecutive_failures: 4, last_status_code: 503 };
   expect(delivering(failing)).toMatchObject({
@@ -40,7 +36,7 @@ test("Delivering is unknown before the first attempt, and says what the last one
     reason: "Failing",
     message: "4 attempts in a row failed, and the last answer was 503.",
   });
-  const unanswered = { ...quiet, consecutive_failures: 1 };
+  const unanswered = { ...noDeliveries, consecutive_failures: 1 };
   expect(delivering(unanswered)?.message).toBe("1 attempt failed, and nothing was answered yet.");
   expect(delivering(failing, false)).toMatchObject({ status: "False", reason: "Disabled" });
 });

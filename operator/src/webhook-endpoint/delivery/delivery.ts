@@ -1,5 +1,6 @@
 import type { InternalEndpoint } from "@payflow/contracts/internal-notifier.ts";
 import type { Finding, Progress } from "../../kubernetes/objects/conditions.ts";
+import { wholeSeconds } from "../../kubernetes/objects/object-time.ts";
 
 /** What the notifier says of an endpoint's deliveries. */
 export type Deliveries = InternalEndpoint["status"];
@@ -8,8 +9,8 @@ export type Deliveries = InternalEndpoint["status"];
 export function deliveryStatus(deliveries: Deliveries) {
   const { last_success_at: success, last_failure_at: failure, last_status_code: code } = deliveries;
   return {
-    ...(success === null ? {} : { lastSuccess: wholeSeconds(success) }),
-    ...(failure === null ? {} : { lastFailure: wholeSeconds(failure) }),
+    ...(success === null ? {} : { lastSuccess: wholeSeconds(new Date(success)) }),
+    ...(failure === null ? {} : { lastFailure: wholeSeconds(new Date(failure)) }),
     ...(code === null ? {} : { lastStatusCode: code }),
     consecutiveFailures: deliveries.consecutive_failures,
     pending: deliveries.pending,
@@ -72,8 +73,4 @@ export function endpointProgress(deliveries: Deliveries): Progress {
     reason: "AutoDisabled",
     message: why[reason],
   };
-}
-
-function wholeSeconds(time: string): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }

@@ -1,6 +1,6 @@
-import type { Change, ObjectCache } from "../kubernetes/cache/object-cache.ts";
-import { compareVersions } from "../kubernetes/cache/watch-position.ts";
-import { type KubernetesObject, keyOf } from "../kubernetes/objects/object.ts";
+import { type KubernetesObject, keyOf } from "../objects/object.ts";
+import type { Change, ObjectCache } from "./object-cache.ts";
+import { compareVersions } from "./watch-position.ts";
 
 /**
  * A write of ours that no watch has told of for so long was to an object that is gone: events may overtake

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { ObjectCache } from "../kubernetes/cache/object-cache.ts";
-import type { KubernetesObject } from "../kubernetes/objects/object.ts";
+import type { KubernetesObject } from "../objects/object.ts";
+import { ObjectCache } from "./object-cache.ts";
 import { Watched } from "./watched.ts";
 
 const key = "shop/one";

@@ -2,3 +2,8 @@
 export function microTime(date: Date): string {
   return date.toISOString().replace("Z", "000Z");
 }
+
+/** A time as most fields have it, which the API conventions want in whole seconds. */
+export function wholeSeconds(date: Date): string {
+  return `${date.toISOString().slice(0, 19)}Z`;
+}
