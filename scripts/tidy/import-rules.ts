@@ -96,6 +96,22 @@ const frameworkRule: Rule = {
   planted: [sourceFile("apps/payment/src/payments/planted.ts", 'import { Elysia } from "elysia";')],
 };
 
+const kubernetesRule: Rule = {
+  name: "what the operator knows of Kubernetes knows nothing of payments",
+  check: (files) =>
+    judgeImports(files, (path, target) => {
+      if (!isCode(path) || !path.startsWith("operator/src/kubernetes/")) return undefined;
+      const isOurs = target.startsWith("operator/") && !target.startsWith("operator/src/kubernetes/");
+      return isOurs || target.startsWith("@payflow/contracts/")
+        ? `${path} reaches into ${target}`
+        : undefined;
+    }),
+  planted: [
+    sourceFile("operator/src/kubernetes/cache/planted.ts", 'import { x } from "../../keys/secret.ts";'),
+    sourceFile("operator/src/kubernetes/planted.ts", 'import { x } from "@payflow/contracts/ids.ts";'),
+  ],
+};
+
 const barrelRule: Rule = {
   name: "no barrels",
   check: (files) =>
@@ -105,4 +121,11 @@ const barrelRule: Rule = {
   planted: [sourceFile("packages/contracts/src/index.ts", 'export * from "./ids.ts";')],
 };
 
-export const importRules = [layersRule, crossWorkspaceRule, storesRule, frameworkRule, barrelRule];
+export const importRules = [
+  layersRule,
+  crossWorkspaceRule,
+  storesRule,
+  frameworkRule,
+  kubernetesRule,
+  barrelRule,
+];
