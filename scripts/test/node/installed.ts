@@ -6,6 +6,7 @@ import { type TestNodeCluster, testNodeCluster } from "@payflow/testkit/kubernet
 import { chartSecrets } from "../../cluster/chart-secrets.ts";
 import { chartFolder, helm, type KubernetesObject, type Values } from "../chart/chart.ts";
 import { testedImage } from "../image/tested-image.ts";
+import { shortWaits } from "../platform/traffic.ts";
 
 const apps = ["payment", "ledger", "notifier", "tenant", "fraud", "ingest"] as const;
 const ofRelease = "app.kubernetes.io/instance=payflow";
@@ -50,8 +51,8 @@ export class InstalledPayFlow {
       operator: { pods: { replicas: 1 } },
       webhooks: { allowPrivate: true },
       ...differing,
-      // Tests wait until what became of every lost answer is known.
-      apps: { payment: { replicas: 2, env: { INQUIRY_FIRST_MS: "500" } } },
+      // Tests wait until it is known what became of every lost answer.
+      apps: { payment: { replicas: 2, env: shortWaits } },
     };
   }
 

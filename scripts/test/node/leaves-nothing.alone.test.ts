@@ -10,7 +10,15 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
 import { testedImage } from "../image/tested-image.ts";
-import { commandOf, machineState, nodeBelongings, nodeProcesses, remains } from "./machine.ts";
+import {
+  commandOf,
+  type MachineState,
+  machineState,
+  type NodeBelongings,
+  nodeBelongings,
+  nodeProcesses,
+  remains,
+} from "./machine.ts";
 import { webServer } from "./web-server.ts";
 
 const obstacle = nodeObstacle();
@@ -34,6 +42,7 @@ describe.skipIf(obstacle !== null)("./payflow cluster up --node", () => {
   let port = 0;
 
   beforeAll(async () => {
+    before = machineState();
     port = await reservePortBase();
     archive = await testedImage(folder);
   }, 30 * 60_000);
@@ -50,12 +59,20 @@ describe.skipIf(obstacle !== null)("./payflow cluster up --node", () => {
     return run([await kubeBinary(), "kubectl", ...own, ...words], JSON.stringify(objects));
   };
 
-  /** With pods, so that there are mounts, networks and processes of theirs. */
-  async function runPods(): Promise<void> {
-    expect(await up()).toContain("is ready at");
-    const [, digest] = (await payflow("load", archive)).trim().split(/\s+/);
-    await kubectl(["apply", "-f", "-"], webServer(`payflow@${digest}`, 2));
-    await kubectl(["rollout", "status", "deployment/web", "--timeout=120s"]);
+  /** The machine before there was a node, which is to be as it was whenever there is none. */
+  let before: MachineState;
+  let isUp = false;
+
+  /** With pods, so that there are mounts, networks and processes of theirs; what was up already stays. */
+  async function runPods(): Promise<NodeBelongings> {
+    if (!isUp) {
+      expect(await up()).toContain("is ready at");
+      isUp = true;
+      const [, digest] = (await payflow("load", archive)).trim().split(/\s+/);
+      await kubectl(["apply", "-f", "-"], webServer(`payflow@${digest}`, 2));
+      await kubectl(["rollout", "status", "deployment/web", "--timeout=120s"]);
+    }
+    return nodeBelongings(cluster);
   }
 
   /** Of the supervisor's children; 0 where it has none of that name. */
@@ -65,50 +82,44 @@ describe.skipIf(obstacle !== null)("./payflow cluster up --node", () => {
   test(
     "down leaves no process, mount, namespace, bridge or cgroup, and keeps the objects",
     async () => {
-      const before = machineState();
-      await runPods();
-      const own = nodeBelongings(cluster);
+      const own = await runPods();
       expect(remains(own).length).toBeGreaterThan(10);
       expect(machineState()).toEqual(before);
       expect(await payflow("down")).toContain("has ended");
+      isUp = false;
       expect(remains(own)).toEqual([]);
       expect(machineState()).toEqual(before);
 
       const downAt = Date.now();
       expect(await up()).toContain("is ready at");
+      isUp = true;
       await eventually(() => arePodsUpSince(downAt), { timeoutMs: 120_000, everyMs: 500 });
-      await payflow("down");
     },
     2 * patienceMs,
   );
 
   test(
-    "a supervisor that is killed takes the whole node with it",
-    async () => {
-      const before = machineState();
-      await runPods();
-      const own = nodeBelongings(cluster);
-      process.kill(readRunRecord(cluster)?.supervisor.pid ?? 0, "SIGKILL");
-      await eventually(() => remains(own).length === 0, { timeoutMs: 100_000 });
-      await payflow("down");
-      expect(machineState()).toEqual(before);
-    },
-    patienceMs,
-  );
-
-  test(
     "a node whose holder is killed ends whole and is started anew, with its pods",
     async () => {
-      const before = machineState();
-      await runPods();
-      const earlier = nodeProcesses(nodeBelongings(cluster));
+      const earlier = nodeProcesses(await runPods());
       const killedAt = Date.now();
       process.kill(processOf("node"), "SIGKILL");
       // What still lives is named when it is late.
       const living = () => earlier.filter(isAlive).map(({ pid }) => commandOf(pid));
       await eventually(() => expect(living()).toEqual([]), { timeoutMs: 120_000 });
       await eventually(() => arePodsUpSince(killedAt), { timeoutMs: 180_000, everyMs: 500 });
-      expect(await payflow("down")).toContain("has ended");
+    },
+    patienceMs,
+  );
+
+  test(
+    "a supervisor that is killed takes the whole node with it",
+    async () => {
+      const own = await runPods();
+      process.kill(readRunRecord(cluster)?.supervisor.pid ?? 0, "SIGKILL");
+      isUp = false;
+      await eventually(() => expect(remains(own)).toEqual([]), { timeoutMs: 100_000 });
+      await payflow("down");
       expect(machineState()).toEqual(before);
     },
     patienceMs,
