@@ -14,7 +14,7 @@ import type { Tenant } from "../tenant/tenant.resource.ts";
 import { type FraudPolicy, type FraudPolicyStatus, fraudPolicyKind } from "./fraud-policy.resource.ts";
 import { driftedFields, hasToBePut, type PolicyPlan, planFor, wasProgrammed } from "./fraud-policy.ts";
 import { policyBody, policyTenants } from "./policy-body.ts";
-import { appliedReplicas, policyProgress, programmed } from "./programmed.ts";
+import { appliedReplicas, nextCount, policyProgress, programmed } from "./programmed.ts";
 
 interface ObservedPolicy {
   readonly policy: FraudPolicy;
@@ -28,8 +28,6 @@ type PolicyOutcome =
   | { readonly inForce: InternalPolicy | undefined; readonly refused: Refused | undefined };
 
 const finalizer = "payflow.dev/fraud-policy";
-/** How often replicas that do not decide by a new version yet are counted again. */
-const applyingBackoff = { firstMs: 500, maxMs: 4_000 };
 
 /** Makes the fraud app decide as FraudPolicy resources say, for the tenants that refer to them. */
 export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyPlan, PolicyOutcome> {
@@ -87,11 +85,7 @@ export class FraudPolicyReconciler implements Reconciler<ObservedPolicy, PolicyP
         ? policyProgress(inForce, wasProgrammed(observed.policy, inForce))
         : progressOfFailure(refused);
     await this.#write(observed, progress, inForce, true);
-    if (progress.state !== "reconciling") return { afterMs: this.#deps.deliveryStatusMs };
-    // Another version, or one more replica that has it, is soon followed by the others.
-    const { generation, hash, replicas } = inForce ?? {};
-    const reason = JSON.stringify([progress.reason, generation, hash, replicas]);
-    return { waiting: { reason, backoff: applyingBackoff } };
+    return nextCount(progress, inForce, this.#deps.deliveryStatusMs);
   }
 
   /** Puts what the resource says. A refusal is an outcome, so that tenants come and go all the same. */

@@ -1,4 +1,5 @@
 import type { InternalPolicy } from "@payflow/contracts/internal-fraud.ts";
+import type { Next } from "../kubernetes/controller/reconciler.ts";
 import type { Finding, Progress } from "../kubernetes/objects/conditions.ts";
 
 /** How many of fraud's replicas decide by the version in force. */
@@ -21,6 +22,19 @@ export function policyProgress(policy: InternalPolicy, wasProgrammed: boolean): 
     reason: "Applying",
     message: `${applied} of ${running} replicas of the fraud app decide by it.`,
   };
+}
+
+const applyingBackoff = { firstMs: 500, maxMs: 4_000 };
+
+/**
+ * When the replicas are counted again: soon while some do not decide by the version in force yet, and ever more
+ * seldom as long as nothing moves. Another version, or one more replica that has it, begins anew.
+ */
+export function nextCount(progress: Progress, inForce: InternalPolicy | undefined, usualMs: number): Next {
+  if (progress.state !== "reconciling") return { afterMs: usualMs };
+  const { generation, hash, replicas } = inForce ?? {};
+  const reason = JSON.stringify([progress.reason, generation, hash, replicas]);
+  return { waiting: { reason, backoff: applyingBackoff } };
 }
 
 /** Whether the spec is in force; where it was refused, what is in force in its place. */
