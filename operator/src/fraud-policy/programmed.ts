@@ -27,8 +27,8 @@ export function policyProgress(policy: InternalPolicy, wasProgrammed: boolean): 
 const applyingBackoff = { firstMs: 500, maxMs: 4_000 };
 
 /**
- * When the replicas are counted again: soon while some do not decide by the version in force yet, and ever more
- * seldom as long as nothing moves. Another version, or one more replica that has it, begins anew.
+ * When the replicas are counted again: soon while some do not decide by the version in force yet, and ever
+ * more seldom as long as nothing moves. Another version, or one more replica that has it, begins anew.
  */
 export function nextCount(progress: Progress, inForce: InternalPolicy | undefined, usualMs: number): Next {
   if (progress.state !== "reconciling") return { afterMs: usualMs };
