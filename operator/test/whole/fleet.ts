@@ -42,7 +42,7 @@ export async function makeFamily({ shop }: Workplace, tenantSpec: object = {}): 
 }
 
 /** Waits until all of them are ready, as they are wanted now. */
-export async function settled(place: Workplace, families: readonly Family[], timeoutMs = 30_000) {
+export async function settled(place: Workplace, families: readonly Family[], timeoutMs = 150_000) {
   const members = families.flatMap((family) => family.members);
   return eventually(
     () =>
@@ -58,7 +58,7 @@ export async function settled(place: Workplace, families: readonly Family[], tim
 }
 
 /** The one that leads. */
-export function leaderOf(operators: readonly OperatorProcess[], timeoutMs = 30_000) {
+export function leaderOf(operators: readonly OperatorProcess[], timeoutMs = 150_000) {
   return eventually(
     async () => {
       for (const one of operators) {

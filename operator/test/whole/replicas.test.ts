@@ -90,7 +90,7 @@ async function rotatedFamily(): Promise<Family> {
   const family = await makeFamily(place, { apiKey: { rotation: { overlap: "0s" } } });
   await settled(place, [family]);
   await rotate(family, "0");
-  await eventually(() => hasRotated(family, "0"), { timeoutMs: 30_000 });
+  await eventually(() => hasRotated(family, "0"), { timeoutMs: 150_000 });
   await operator.stop();
   return family;
 }
@@ -104,7 +104,7 @@ async function overtake(
 ): Promise<void> {
   const newer = await place.startOperator({ kubeconfig: second.kubeconfig, env: shortLease });
   await leaderOf([newer]);
-  await eventually(() => hasRotated(family, value), { timeoutMs: 30_000 });
+  await eventually(() => hasRotated(family, value), { timeoutMs: 150_000 });
   const before = await stillFootprint(family);
   const mark = await place.cluster.audit.mark();
   const known = (await older.log()).length;
@@ -124,14 +124,14 @@ async function frozenAt(point: string, family: Family, value: string): Promise<b
   const older = await place.startOperator({
     env: { ...shortLease, OPERATOR_CRASH_AT: point, OPERATOR_CRASH_SIGNAL: "SIGSTOP" },
   });
-  await eventually(async () => older.isFrozen() || (await older.isLeading()), { timeoutMs: 30_000 });
+  await eventually(async () => older.isFrozen() || (await older.isLeading()), { timeoutMs: 150_000 });
   await rotate(family, value);
   const end = await eventually(
     async () => {
       if (older.isFrozen()) return "frozen";
       return (await hasRotated(family, value)) ? "done" : false;
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 150_000 },
   );
   if (end === "frozen") await overtake(older, family, value);
   else await older.stop();
