@@ -68,7 +68,7 @@ test("who uses Kubernetes waits for it: the operator's files with servers, and t
 });
 
 test("what is built for a file follows from where it lies and what it imports", () => {
-  const names = ["scripts/test/chart/score.test.ts", "scripts/test/node/pods.alone.test.ts"];
+  const names = ["scripts/test/chart/scored.test.ts", "scripts/test/node/pods.alone.test.ts"];
   const jobs = withFiles(names, (root) => {
     writeFileSync(
       path.join(root, names[0] ?? ""),

@@ -9,6 +9,7 @@ export const needs = [
   "kubernetes",
   "helm",
   "kube-score",
+  "promtool",
   "actionlint",
   "node",
   "k6",
@@ -30,7 +31,8 @@ const tells: Readonly<Record<Need, (file: string, text: string) => boolean>> = {
   image: (file) => onNode(file) || file.startsWith("scripts/test/image/"),
   helm: (file, text) => onNode(file) || file.startsWith("scripts/test/chart/") || text.includes('/chart.ts"'),
   "kube-score": (_, text) => text.includes("kubeScoreBinary"),
-  definitions: (_, text) => text.includes("definitionsOf"),
+  promtool: (_, text) => text.includes("promtoolBinary"),
+  definitions: (_, text) => text.includes('/dry-run.ts"'),
   actionlint: (_, text) => text.includes("actionlintBinary"),
   k6: (file) => file.startsWith("scripts/test/loadtest/"),
 };

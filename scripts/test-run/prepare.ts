@@ -4,7 +4,9 @@ import {
   helmBinary,
   isHelmBuilt,
   isKubeScoreBuilt,
+  isPromtoolBuilt,
   kubeScoreBinary,
+  promtoolBinary,
 } from "@payflow/one-machine/cluster/chart-tools.ts";
 import { isKubeBuilt, kubeBinary } from "@payflow/one-machine/cluster/kube-binary.ts";
 import { containerTools, hasContainerTools } from "@payflow/one-machine/cluster/node/container-tools.ts";
@@ -43,6 +45,7 @@ export const preparations: Readonly<Record<Built, Preparation>> = {
   image: { isDone: () => false, make: (file) => buildImage(file) },
   helm: { isDone: isHelmBuilt, make: () => helmBinary() },
   "kube-score": { isDone: isKubeScoreBuilt, make: () => kubeScoreBinary() },
+  promtool: { isDone: isPromtoolBuilt, make: () => promtoolBinary() },
   definitions: { isDone: () => false, make: () => Promise.all(definedModules.map(definitionsOf)) },
   actionlint: { isDone: isActionlintBuilt, make: () => actionlintBinary() },
   k6: { isDone: isK6Built, make: () => k6Binary() },

@@ -1,11 +1,14 @@
-{{/* What all names begin with: the release's, and the chart's where that does not say it. */}}
+{{/*
+What all names begin with: the release's, and the chart's where that does not say it. A StatefulSet's pods have a label of
+its name and eleven characters more, of 63 in all.
+*/}}
 {{- define "payflow.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 38 | trimSuffix "-" -}}
 {{- else if contains "payflow" .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 38 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-payflow" (.Release.Name | trunc 32 | trimSuffix "-") -}}
+{{- printf "%s-payflow" (.Release.Name | trunc 30 | trimSuffix "-") -}}
 {{- end -}}
 {{- end -}}
 
@@ -26,25 +29,23 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .name }}
 {{- end -}}
 
-{{/* Of pods: nothing that a version changes, lest an upgrade replaced pods that stay as they are. */}}
+{{/*
+Of pods: nothing that a version changes, lest an upgrade replaced pods that stay as they are.
+(dict "root" $ "name" "payment", and "further" labels if there are any)
+*/}}
 {{- define "payflow.podLabels" -}}
-{{ include "payflow.selector" . }}
-app.kubernetes.io/part-of: payflow
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := merge (include "payflow.selector" . | fromYaml) (dict "app.kubernetes.io/part-of" "payflow") -}}
+{{- merge $own (.further | default dict) .root.Values.commonLabels | toYaml -}}
 {{- end -}}
 
-{{/* Of objects. (dict "root" $ "name" "payment") */}}
+{{/* Of objects. (dict "root" $ "name" "payment", and "further" labels if there are any) */}}
 {{- define "payflow.labels" -}}
-{{ include "payflow.selector" . }}
-app.kubernetes.io/part-of: payflow
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $version := dict
+  "app.kubernetes.io/version" (.root.Chart.AppVersion | toString)
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_")
+-}}
+{{- merge $version (include "payflow.podLabels" . | fromYaml) | toYaml -}}
 {{- end -}}
 
 {{/* A digest says which image it is; a tag may be moved. (the root) */}}

@@ -24,37 +24,49 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   {{- include "payflow.podSecurity" . | nindent 2 }}
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-{{- with .settings.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with .settings.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .settings.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .settings.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "payflow.pullSecrets" .root }}
+{{- include "payflow.nodes" .settings }}
 topologySpreadConstraints:
   {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1
     topologyKey: {{ $key }}
     whenUnsatisfiable: {{ $.settings.topologySpread }}
+    # Nodes that take no pods just now, as while they are drained, are none to spread over.
+    nodeTaintsPolicy: Honor
     matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels:
         {{- include "payflow.selector" $ | nindent 8 }}
   {{- end }}
+{{- end -}}
+
+{{/* (the root) */}}
+{{- define "payflow.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* On which nodes pods may run. (the settings of a component) */}}
+{{- define "payflow.nodes" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* The pod's own account for the API, where it is used: as the kubelet would mount it by itself. */}}
@@ -89,23 +101,21 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/*
-Changes when a Secret of ours does, as far as Helm sees it, so that the next upgrade starts the pods anew; where Helm
-only renders, secrets.revision says it. (the root)
+Changes when something does that pods read at their start, as far as Helm sees it, so that the next upgrade starts them
+anew; where Helm only renders, secrets.revision says it. (dict "root" $ "reads" a list of KIND/NAME)
 */}}
 {{- define "payflow.secretsRevision" -}}
-{{- $seen := list .Values.secrets.revision -}}
-{{- range $kind := list "platform" "postgresql" "redis" "kafka" -}}
-{{- $name := include "payflow.secret" (dict "root" $ "kind" $kind) -}}
-{{- if and $name (not $.Values.dev.enabled) -}}
-{{- with lookup "v1" "Secret" $.Release.Namespace $name -}}
+{{- $seen := list .root.Values.secrets.revision -}}
+{{- range .reads -}}
+{{- $parts := splitList "/" . -}}
+{{- with lookup "v1" (first $parts) $.root.Release.Namespace (last $parts) -}}
 {{- $seen = append $seen .metadata.resourceVersion -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- join "." $seen | sha256sum | trunc 16 -}}
 {{- end -}}
 
-{{/* When each of a container's probes asks: (dict "port" "internal") */}}
+{{/* Probes ask on the port that nothing outside leads to. */}}
 {{- define "payflow.probes" -}}
 startupProbe:
   httpGet: { path: /livez, port: internal }

@@ -7,6 +7,9 @@
 {{- if and .Values.dev.enabled (eq .Values.eventBus "kafka") (not .Values.dev.kafka.enabled) -}}
 {{- $problems = append $problems "dev.enabled has no Kafka of its own unless dev.kafka.enabled: set that, or eventBus to redis." -}}
 {{- end -}}
+{{- if and .Values.dev.enabled (eq .Values.eventBus "kafka") (or .Values.kafka.sasl.mechanism .Values.kafka.tls.enabled .Values.kafka.tls.secret) -}}
+{{- $problems = append $problems "kafka.sasl and kafka.tls are for Kafka of your own: that of dev.kafka has neither. Leave them out." -}}
+{{- end -}}
 {{- if and .Values.kafka.sasl.mechanism (not .Values.secrets.kafka) (not .Values.dev.enabled) -}}
 {{- $problems = append $problems "secrets.kafka is missing: kafka.sasl.mechanism needs a Secret with username and password." -}}
 {{- end -}}
@@ -18,6 +21,9 @@
 {{- end -}}
 {{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) -}}
 {{- $problems = append $problems "gateway.parentRefs is missing: name the Gateway that the routes belong to." -}}
+{{- end -}}
+{{- if and .Values.monitoring.serviceMonitors .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- $problems = append $problems "networkPolicy.metricsFrom is missing: nobody may read what monitoring.serviceMonitors names. Name Prometheus's namespace or pods." -}}
 {{- end -}}
 {{- if not .Values.apps.tenant.enabled -}}
 {{- $problems = append $problems "apps.tenant.enabled must be true: every other app asks it for keys." -}}

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { closed, count, map, name, oneOfThese, quantity, text } from "./value-schemas.ts";
+import { closed, count, labels, map, name, oneOfThese, quantity, text } from "./value-schemas.ts";
 
 const amounts = closed({
   cpu: quantity("Processors."),
@@ -26,8 +26,9 @@ export const operatorPodValues = {
     { requests: amounts, limits: amounts },
     "What a pod asks for and may have at most. There is no limit of processors: it would slow down what others leave free.",
   ),
-  maxUnavailable: Type.Union([count("Pods.", { minimum: 0 }), text("A share.", "^[0-9]{1,3}%$")], {
-    description: "Pods that may be evicted at once, as a number or a share.",
+  maxUnavailable: Type.Union([count("Pods.", { minimum: 1 }), text("A share.", "^([1-9][0-9]?|100)%$")], {
+    description:
+      "Pods that may be evicted at once, as a number or a share. With none, no node could be drained.",
   }),
   scratchSize: quantity("Of /tmp, the one place where a pod may write."),
   env: Type.Unsafe<Record<string, string>>({
@@ -41,15 +42,28 @@ export const operatorPodValues = {
     additionalProperties: { type: "string" },
   }),
   podAnnotations: map("Annotations of the pods."),
-  podLabels: map("Labels of the pods besides the chart's own."),
+  podLabels: labels("Labels of the pods besides the chart's own."),
   serviceAccountAnnotations: map("Of the ServiceAccount; clouds give it an identity of theirs by these."),
   priorityClassName: name("The pods' PriorityClass."),
   nodeSelector: map("Labels of the nodes where the pods may run."),
-  tolerations: Type.Array(Type.Object({}), { description: "Of Kubernetes." }),
-  affinity: Type.Object({}, { description: "Of Kubernetes." }),
+  tolerations: Type.Array(
+    closed({
+      key: Type.String(),
+      operator: oneOfThese(["Exists", "Equal"], "Of Kubernetes."),
+      value: Type.String(),
+      effect: oneOfThese(["NoSchedule", "PreferNoSchedule", "NoExecute"], "Of Kubernetes."),
+      tolerationSeconds: Type.Integer(),
+    }),
+    { description: "Of Kubernetes." },
+  ),
+  affinity: closed(
+    { nodeAffinity: Type.Object({}), podAffinity: Type.Object({}), podAntiAffinity: Type.Object({}) },
+    "Of Kubernetes.",
+  ),
   topologySpread: oneOfThese(
     ["ScheduleAnyway", "DoNotSchedule"],
-    "Whether pods that cannot be spread over nodes and zones run all the same.",
+    "Whether pods that cannot be spread over nodes and zones run all the same. DoNotSchedule wants nodes that say " +
+      "which zone they are in.",
   ),
 };
 

@@ -1,10 +1,27 @@
 import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { Type } from "@sinclair/typebox";
 import { operatorPodValues, podValues } from "./pod-values.ts";
-import { cidrs, closed, count, flag, map, name, oneOfThese, ports, quantity, text } from "./value-schemas.ts";
+import {
+  cidrs,
+  closed,
+  count,
+  egressRules,
+  flag,
+  hosts,
+  labels,
+  map,
+  name,
+  oneOfThese,
+  peers,
+  ports,
+  quantity,
+  text,
+} from "./value-schemas.ts";
 
-const store = (what: string) => ({ image: text(`${what}'s image.`), size: quantity("Of its volume.") });
-const objects = (description: string) => Type.Array(Type.Object({}), { description });
+const store = (what: string) => ({
+  image: text(`${what}'s image.`),
+  size: quantity("Of its volume, which an upgrade cannot change."),
+});
 
 const stores = {
   secrets: closed(
@@ -84,7 +101,7 @@ const operator = closed({
     "How apps know the operator: they ask the cluster about its token, check the token by the cluster's keys, or " +
       "share the internal secret with it.",
   ),
-  tokenIssuer: text("The cluster's, for jwks."),
+  tokenIssuer: text("The cluster's, for jwks.", "^(https?://\\S+)?$"),
   watchNamespaces: Type.Array(Type.String({ pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" }), {
     description: "The namespaces it works in; all of them if empty.",
     uniqueItems: true,
@@ -97,14 +114,24 @@ const operator = closed({
   pods: closed(operatorPodValues, "As `defaults`, where the operator's pods differ."),
 });
 
+const parentRef = Type.Object(
+  {
+    name: Type.String({ minLength: 1 }),
+    namespace: Type.Optional(Type.String({ minLength: 1 })),
+    sectionName: Type.Optional(Type.String({ minLength: 1 })),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    group: Type.Optional(Type.String()),
+    kind: Type.Optional(Type.String({ minLength: 1 })),
+  },
+  { additionalProperties: false },
+);
+
 const outside = {
   gateway: closed(
     {
       enabled: flag("Whether there is an HTTPRoute (Gateway API)."),
-      parentRefs: Type.Array(Type.Object({ name: Type.String({ minLength: 1 }) }), {
-        description: "The Gateways that it belongs to.",
-      }),
-      hostnames: Type.Array(Type.String(), { description: "All of the Gateway's if empty." }),
+      parentRefs: Type.Array(parentRef, { description: "The Gateways that it belongs to." }),
+      hostnames: hosts("All of the Gateway's if empty."),
       annotations: map("Of the HTTPRoute."),
     },
     "How requests come in. Internal routes are on another port, to which nothing leads.",
@@ -112,26 +139,32 @@ const outside = {
   ingress: closed({
     enabled: flag("Whether there is an Ingress, where there is no Gateway API."),
     className: name("Of the IngressClass; the cluster's default if empty."),
-    hosts: Type.Array(Type.String({ minLength: 1 }), { description: "All hosts if empty." }),
+    hosts: hosts("All hosts if empty."),
     tlsSecret: name("The Secret with the certificate; no TLS if empty."),
     annotations: map("Of the Ingress."),
   }),
   networkPolicy: closed({
     enabled: flag("Whether each app may be reached by, and reach, only whom it has to do with."),
-    publicFrom: objects("Who may reach public ports, as NetworkPolicy peers."),
-    metricsFrom: objects("Who may reach metrics, likewise; nobody if empty."),
+    publicFrom: peers(
+      "Who may reach public ports, as NetworkPolicy peers. Balancers that send straight to pods come by address.",
+    ),
+    metricsFrom: peers("Who may reach metrics, likewise; nobody if empty."),
     storePorts: ports("Of PostgreSQL, Redis and Kafka."),
-    storeCidrs: cidrs("Where these are."),
+    storeCidrs: cidrs("Where these are; anywhere if empty, and storePeers too."),
+    storePeers: peers("Where they are, as NetworkPolicy peers, for those that run in the cluster."),
     apiServerPorts: ports("Of the cluster's API."),
-    apiServerCidrs: cidrs("Where that is."),
-    exportCidrs: cidrs("Where ingest may reach buckets, on port 443."),
-    extraEgress: objects("Further rules for every app."),
+    apiServerCidrs: cidrs("Where that is; anywhere if empty."),
+    exportCidrs: cidrs("Where ingest may reach buckets, on port 443; anywhere if empty."),
+    extraEgress: egressRules("Further rules for every app."),
   }),
   monitoring: closed({
     serviceMonitors: flag("Whether the Prometheus operator is told where the metrics are."),
     rules: flag("Whether it gets our alerts."),
-    interval: text("Between two readings.", "^[0-9]+(ms|s|m)$"),
-    labels: map("By which a Prometheus chooses its monitors and rules."),
+    interval: text(
+      "Between two readings; at most 1m, since alerts look at two minutes.",
+      "^([1-5]?[0-9]s|1m)$",
+    ),
+    labels: labels("By which a Prometheus chooses its monitors and rules."),
   }),
 };
 
@@ -156,7 +189,7 @@ export const valuesSchema = closed({
   global: Type.Object({}, { description: "Of charts that contain this one; nothing is read from it." }),
 
   fullnameOverride: name("What all names begin with; the release's name and `payflow` if empty."),
-  commonLabels: map("Labels of every object."),
+  commonLabels: labels("Labels of every object, and of every pod."),
   image: closed({
     repository: text("With the registry, where it is not the node's default.", "^[a-z0-9][a-z0-9._/:-]*$"),
     tag: text("The chart's appVersion if empty.", "^([\\w][\\w.-]{0,127})?$"),

@@ -73,3 +73,20 @@ export function find(objects: readonly KubernetesObject[], kind: string, name: s
 export function names(objects: readonly KubernetesObject[], kind: string): string[] {
   return objects.filter((one) => one.kind === kind).map((one) => one.metadata.name);
 }
+
+export const deploymentOf = (objects: readonly KubernetesObject[], app: string): KubernetesObject =>
+  find(objects, "Deployment", `payflow-${app}`);
+
+export const podOf = (objects: readonly KubernetesObject[], app: string): KubernetesObject =>
+  deploymentOf(objects, app).spec.template.spec;
+
+export const containerOf = (objects: readonly KubernetesObject[], app: string): KubernetesObject =>
+  podOf(objects, app).containers[0];
+
+/** What the app's container is given, by name: a text, or where it comes from. */
+export function environmentOf(objects: readonly KubernetesObject[], app: string): Record<string, unknown> {
+  const { env } = containerOf(objects, app);
+  return Object.fromEntries(
+    env.map(({ name, value, valueFrom }: KubernetesObject) => [name, value ?? valueFrom]),
+  );
+}

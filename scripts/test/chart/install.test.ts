@@ -105,6 +105,35 @@ test(
   patienceMs,
 );
 
+const replicasOf = async (app: string) => (await read("deployment", `payflow-${app}`)).spec.replicas;
+
+test(
+  "an upgrade after somebody has scaled an app by hand goes through, and the values have the say again",
+  async () => {
+    await cluster.kubectl([
+      ...["scale", "deployment", "--namespace", namespace, "--replicas", "0"],
+      ...["--selector", "app.kubernetes.io/instance=payflow"],
+    ]);
+    expect(await replicasOf("payment")).toBe(0);
+    await upgrade(...trial);
+    expect([await replicasOf("payment"), await replicasOf("operator")]).toEqual([1, 1]);
+  },
+  patienceMs,
+);
+
+test(
+  "an upgrade that hands an app over to an autoscaler takes no pods from it, and one that takes it back goes through",
+  async () => {
+    await upgrade(...trial, "--set", "apps.payment.replicas=3");
+    expect(await replicasOf("payment")).toBe(3);
+    await upgrade(...trial, "--set", "apps.payment.autoscaling.kind=hpa");
+    expect(await replicasOf("payment")).toBeGreaterThanOrEqual(2);
+    await upgrade(...trial, "--set", "apps.payment.replicas=4");
+    expect(await replicasOf("payment")).toBe(4);
+  },
+  patienceMs,
+);
+
 test(
   "uninstalling leaves the definitions, the resources and a trial's data, and nothing else; installing again adopts them",
   async () => {

@@ -1,11 +1,10 @@
 import { beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { helmBinary } from "@payflow/one-machine/cluster/chart-tools.ts";
 import { platform } from "@payflow/one-machine/installation/apps.ts";
 import { platformDatabases, repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import type { TObject } from "@sinclair/typebox";
-import { Glob } from "bun";
 import { fraudSettings } from "../../../apps/fraud/src/config.ts";
 import { ingestSettings } from "../../../apps/ingest/src/config.ts";
 import { ledgerSettings } from "../../../apps/ledger/src/config.ts";
@@ -14,12 +13,15 @@ import { paymentSettings } from "../../../apps/payment/src/config.ts";
 import { tenantSettings } from "../../../apps/tenant/src/config.ts";
 import { operatorProcessSettings } from "../../../operator/src/config.ts";
 import {
-  chartFolder,
+  containerOf,
+  deploymentOf,
+  environmentOf,
   find,
   type KubernetesObject,
   leastValues,
   names,
   objectsOf,
+  podOf,
   template,
 } from "./chart.ts";
 
@@ -32,23 +34,11 @@ beforeAll(async () => {
   least = await objectsOf(leastValues);
 }, buildMs);
 
-const deployment = (objects: KubernetesObject[], app: string) =>
-  find(objects, "Deployment", `payflow-${app}`);
-const podOf = (objects: KubernetesObject[], app: string) => deployment(objects, app).spec.template.spec;
-const containerOf = (objects: KubernetesObject[], app: string) => podOf(objects, app).containers[0];
 const pods = (objects: KubernetesObject[]) =>
   objects.flatMap((one) =>
     one.kind === "Pod" ? [one.spec] : one.spec?.template?.spec === undefined ? [] : [one.spec.template.spec],
   );
 const containers = (pod: KubernetesObject) => [...(pod.initContainers ?? []), ...pod.containers];
-const environment = (objects: KubernetesObject[], app: string) =>
-  Object.fromEntries(
-    containerOf(objects, app).env.map(({ name, value, valueFrom }: KubernetesObject) => [
-      name,
-      value ?? valueFrom,
-    ]),
-  );
-
 test("every app has a deployment, a service, an account, a budget and a network policy", () => {
   for (const kind of ["Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"]) {
     const wanted = [...apps, "operator"].map((app) => `payflow-${app}`).sort();
@@ -89,7 +79,7 @@ test.each(Object.entries(settingsOf))(
       },
     });
     for (const objects of [least, full]) {
-      const given = Object.keys(environment(objects, app));
+      const given = Object.keys(environmentOf(objects, app));
       // Where other apps are has a default for one machine, which would lead nowhere here.
       const required = Object.keys(settings.properties).filter(
         (name) =>
@@ -104,7 +94,7 @@ test.each(Object.entries(settingsOf))(
 
 test("ports, and where apps find one another, are those of the public contract", () => {
   for (const { name, place } of platform.apps) {
-    expect(environment(least, name)).toMatchObject({
+    expect(environmentOf(least, name)).toMatchObject({
       PORT: `${3000 + place}`,
       INTERNAL_PORT: `${4000 + place}`,
     });
@@ -113,7 +103,7 @@ test("ports, and where apps find one another, are those of the public contract",
       3000 + place,
       4000 + place,
     ]);
-    for (const [variable, value] of Object.entries(environment(least, name))) {
+    for (const [variable, value] of Object.entries(environmentOf(least, name))) {
       const callee = /^(\w+)_SERVICE_URL$/.exec(variable)?.[1]?.toLowerCase();
       const at = 4000 + (platform.apps.find((app) => app.name === callee)?.place ?? 0);
       if (callee !== undefined) expect(value).toBe(`http://payflow-${callee}:${at}`);
@@ -175,6 +165,42 @@ test("a pod that ends has longer than its last requests and its own 25 seconds t
   }
 });
 
+test("pods of whom nobody waits end at once, which Kubernetes before 1.33 takes from no sleep of 0", async () => {
+  const objects = await objectsOf({ ...leastValues, defaults: { preStopSeconds: 0 } });
+  for (const app of apps) expect(containerOf(objects, app).lifecycle).toBeUndefined();
+});
+
+test("every pod, also a test's and a trial's, runs where the values say", async () => {
+  const tolerations = [{ key: "payments", operator: "Exists", effect: "NoSchedule" }];
+  const defaults = { nodeSelector: { pool: "payments" }, tolerations, priorityClassName: "high" };
+  const objects = await objectsOf({ dev: { enabled: true }, eventBus: "redis", defaults });
+  expect(pods(objects)).toHaveLength(apps.length + 5);
+  for (const pod of pods(objects)) {
+    expect(pod).toMatchObject({ ...defaults, priorityClassName: "high" });
+  }
+});
+
+test("labels of one's own stand beside the chart's, and the more special of two wins", async () => {
+  const objects = await objectsOf({
+    ...{ ...leastValues, commonLabels: { team: "all", tier: "1" }, defaults: { podLabels: { team: "pay" } } },
+    networkPolicy: { metricsFrom: [{ podSelector: {} }] },
+    monitoring: { serviceMonitors: true, labels: { team: "watch" } },
+  });
+  const pod = deploymentOf(objects, "ledger").spec.template.metadata.labels;
+  expect(pod).toMatchObject({ team: "pay", tier: "1", "app.kubernetes.io/component": "ledger" });
+  expect(find(objects, "Service", "payflow-ledger").metadata.labels).toMatchObject({ team: "all" });
+  expect(find(objects, "ServiceMonitor", "payflow-ledger").metadata.labels).toMatchObject({ team: "watch" });
+});
+
+test("with the longest of names, everything still has room for what Kubernetes adds", async () => {
+  const options = { release: "a".repeat(53) };
+  const objects = await objectsOf({ dev: { enabled: true, kafka: { enabled: true } } }, options);
+  for (const { kind, metadata } of objects) {
+    if (kind === "StatefulSet") expect(`${metadata.name}-0123456789`.length).toBeLessThanOrEqual(63);
+    if (kind === "Service") expect(metadata.name.length).toBeLessThanOrEqual(63);
+  }
+});
+
 test("only those who ask the cluster have a token for it, and the operator one more, for apps alone", async () => {
   const holders = (objects: KubernetesObject[]) =>
     [...apps, "operator"].filter((app) =>
@@ -183,20 +209,20 @@ test("only those who ask the cluster have a token for it, and the operator one m
   expect(holders(least)).toEqual(["notifier", "tenant", "fraud", "operator"]);
   const token = podOf(least, "operator").volumes.find(({ name }: KubernetesObject) => name === "token");
   expect(token.projected.sources[0].serviceAccountToken.audience).toBe("payflow-internal");
-  expect(environment(least, "tenant")).toMatchObject({
+  expect(environmentOf(least, "tenant")).toMatchObject({
     ...{ OPERATOR_AUTH: "token_review", OPERATOR_ACCOUNTS: "payments/payflow-operator" },
   });
   const secret = await objectsOf({ ...leastValues, operator: { authentication: "secret" } });
   expect(holders(secret)).toEqual(["operator"]);
-  expect(Object.keys(environment(secret, "operator"))).toContain("INTERNAL_SERVICE_SECRET");
+  expect(Object.keys(environmentOf(secret, "operator"))).toContain("INTERNAL_SERVICE_SECRET");
   expect(names(secret, "ClusterRole")).not.toContain("payments-payflow-apps");
 });
 
 test("who is scaled by something else has no number of replicas", async () => {
   for (const [kind, scaler] of Object.entries({ hpa: "HorizontalPodAutoscaler", keda: "ScaledObject" })) {
     const objects = await objectsOf({ ...leastValues, apps: { ledger: { autoscaling: { kind } } } });
-    expect(deployment(objects, "ledger").spec.replicas).toBeUndefined();
-    expect(deployment(objects, "payment").spec.replicas).toBe(2);
+    expect(deploymentOf(objects, "ledger").spec.replicas).toBeUndefined();
+    expect(deploymentOf(objects, "payment").spec.replicas).toBe(2);
     expect(names(objects, scaler)).toEqual(["payflow-ledger"]);
   }
 });
@@ -225,74 +251,16 @@ test("keda counts what Kafka has for an app's own group, and logs in as the apps
   expect(names(objects, "TriggerAuthentication")).toEqual(["payflow-kafka"]);
 });
 
-/** The first parts of the public paths of each app, from its API document. */
-function publicPaths(app: string): string[] {
-  const { paths } = JSON.parse(readFileSync(path.join(repositoryRoot, "apps", app, "openapi.json"), "utf8"));
-  return Object.keys(paths).filter((one) => !["/health", "/docs", "/openapi.json"].includes(one));
-}
-
-test("every public path leads to its own app, by gateway and by ingress, and no internal one leads anywhere", async () => {
-  const objects = await objectsOf({
-    ...leastValues,
-    ...{ gateway: { enabled: true, parentRefs: [{ name: "g" }] }, ingress: { enabled: true } },
-  });
-  const routes = find(objects, "HTTPRoute", "payflow").spec.rules.flatMap((rule: KubernetesObject) =>
-    rule.matches.map((match: KubernetesObject) => [match.path.value, rule.backendRefs[0]]),
-  );
-  const entries = find(objects, "Ingress", "payflow").spec.rules[0].http.paths;
-  for (const { name, place } of platform.apps) {
-    for (const one of publicPaths(name)) {
-      const leads = routes.filter(([prefix]: [string]) => one === prefix || one.startsWith(`${prefix}/`));
-      expect(leads.map(([, to]: [string, unknown]) => to)).toEqual([
-        { name: `payflow-${name}`, port: 3000 + place },
-      ]);
-      const entry = entries.filter(
-        (found: KubernetesObject) => one === found.path || one.startsWith(`${found.path}/`),
-      );
-      expect(entry.map((found: KubernetesObject) => found.backend.service)).toEqual([
-        { name: `payflow-${name}`, port: { name: "http" } },
-      ]);
-    }
-  }
-  expect(JSON.stringify([routes, entries])).not.toMatch(/internal|40\d\d/);
-});
-
-test("internal ports are open to those who call them alone, public ones to whom the values say", () => {
-  const reachers = (app: string) =>
-    find(least, "NetworkPolicy", `payflow-${app}`)
-      .spec.ingress.filter((rule: KubernetesObject) => rule.ports[0].port === "internal")
-      .flatMap((rule: KubernetesObject) => rule.from)
-      .map((peer: KubernetesObject) => peer.podSelector.matchLabels["app.kubernetes.io/component"]);
-  expect(reachers("fraud")).toEqual(["payment", "operator"]);
-  expect(reachers("payment").sort()).toEqual(["ledger", "tenant"]);
-  expect(reachers("tenant").sort()).toEqual([...apps, "operator"].sort());
-  expect(reachers("ingest")).toEqual([]);
-  for (const app of apps) {
-    const callees = Object.keys(environment(least, app)).flatMap(
-      (name) => /^(\w+)_SERVICE_URL$/.exec(name)?.[1]?.toLowerCase() ?? [],
-    );
-    for (const callee of callees) expect(reachers(callee)).toContain(app);
-  }
-});
-
-test("webhooks reach public addresses only, unless private ones are allowed", async () => {
-  const blocks = (objects: KubernetesObject[]) =>
-    find(objects, "NetworkPolicy", "payflow-notifier")
-      .spec.egress.filter((rule: KubernetesObject) => rule.ports === undefined)
-      .flatMap((rule: KubernetesObject) => rule.to.map((to: KubernetesObject) => to.ipBlock.except ?? []));
-  expect(blocks(least).flat()).toContain("169.254.0.0/16");
-  expect(blocks(least).flat()).toContain("fc00::/7");
-  const open = await objectsOf({ ...leastValues, webhooks: { allowPrivate: true } });
-  expect(blocks(open).flat()).toBeEmpty();
-});
-
 test("an app that is left out leaves nothing of itself, and is not counted as installed", async () => {
   const objects = await objectsOf({ ...leastValues, apps: { ingest: { enabled: false } } });
   expect(objects.filter((one) => one.metadata.name === "payflow-ingest")).toBeEmpty();
-  expect(environment(objects, "payment")).toMatchObject({
+  expect(environmentOf(objects, "payment")).toMatchObject({
     INSTALLED_APPS: "tenant,payment,fraud,ledger,notifier",
   });
-  expect(environment(least, "payment")).toMatchObject({
+  const noFraud = await objectsOf({ ...leastValues, apps: { fraud: { enabled: false } } });
+  const { subjects } = find(noFraud, "ClusterRoleBinding", "payments-payflow-apps");
+  expect(subjects.map(({ name }: KubernetesObject) => name)).toEqual(["payflow-tenant", "payflow-notifier"]);
+  expect(environmentOf(least, "payment")).toMatchObject({
     INSTALLED_APPS: "tenant,payment,fraud,ledger,notifier,ingest",
   });
 });
@@ -342,33 +310,6 @@ test("no password and no key stands in anything that is rendered but a trial's o
   for (const { name } of platformDatabases) expect(Object.keys(stringData)).toContain(`${name}-url`);
 });
 
-test("alerts ask for metrics that there are, of this release's pods alone", async () => {
-  const objects = await objectsOf({ ...leastValues, monitoring: { rules: true, serviceMonitors: true } });
-  const rules = objects.filter(({ kind }) => kind === "PrometheusRule");
-  expect(rules).toHaveLength(apps.length + 1);
-  const sources = [...new Glob("{apps,packages,operator}/**/src/**/*.ts").scanSync(repositoryRoot)].filter(
-    (file) => !file.includes("node_modules"),
-  );
-  const source = sources.map((file) => readFileSync(path.join(repositoryRoot, file), "utf8")).join("\n");
-  for (const { spec, metadata } of rules) {
-    for (const { alert, expr, annotations } of spec.groups[0].rules) {
-      expect(expr, alert).toContain(`namespace="payments",service="${metadata.name}"`);
-      expect(`${expr}${JSON.stringify(annotations)}`).not.toContain("@");
-      for (const [metric] of expr.matchAll(/payflow_[a-z_]+/g)) {
-        const name = metric.replace(/_(count|sum|bucket)$/, "");
-        expect(source.includes(`"${metric}"`) || source.includes(`"${name}"`), metric).toBe(true);
-      }
-      expect(annotations.summary).toMatch(/[.]$/);
-    }
-  }
-  expect(names(objects, "ServiceMonitor")).toHaveLength(apps.length + 1);
-});
-
-test("the file of alerts of each app is one of an app's", () => {
-  const files = readdirSync(path.join(chartFolder, "files/rules")).map((file) => file.replace(".yaml", ""));
-  expect(files.sort()).toEqual([...apps, "every", "operator"].sort());
-});
-
 test("what would not work is refused in words that say what to do", async () => {
   const refused = async (values: Record<string, unknown>) => (await template(values)).problem;
   expect(await refused({})).toContain("kafka.brokers is missing");
@@ -385,6 +326,11 @@ test("what would not work is refused in words that say what to do", async () => 
   expect(await refused({ ...leastValues, operator: { authentication: "jwks" } })).toContain(
     "operator.tokenIssuer is missing",
   );
+  expect(await refused({ ...leastValues, monitoring: { serviceMonitors: true } })).toContain(
+    "networkPolicy.metricsFrom is missing",
+  );
+  const onTrial = { dev: { enabled: true, kafka: { enabled: true } }, kafka: { tls: { enabled: true } } };
+  expect(await refused(onTrial)).toContain("kafka.sasl and kafka.tls are for Kafka of your own");
   expect(await refused({ ...leastValues, apps: { tenant: { enabled: false } } })).toContain(
     "apps.tenant.enabled must be true",
   );

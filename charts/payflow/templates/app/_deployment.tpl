@@ -1,86 +1,58 @@
 {{/* (dict "root" $ "name" "payment" "about" …) */}}
 {{- define "payflow.deployment" -}}
-{{- $values := .root.Values -}}
 {{- $settings := .about.settings -}}
-{{- $asksCluster := and .about.isGoverned $values.operator.enabled (ne $values.operator.authentication "secret") -}}
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {{ include "payflow.name" . }}
-  namespace: {{ .root.Release.Namespace }}
-  labels:
-    {{- include "payflow.labels" . | nindent 4 }}
-spec:
-  {{- if eq $settings.autoscaling.kind "none" }}
-  replicas: {{ $settings.replicas }}
-  {{- end }}
-  revisionHistoryLimit: 5
-  # Longer than a pod's start may take by its probe, so that helm says what is wrong.
-  progressDeadlineSeconds: 180
-  strategy:
-    type: RollingUpdate
-    rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
-  selector:
-    matchLabels:
-      {{- include "payflow.selector" . | nindent 6 }}
-  template:
-    metadata:
-      labels:
-        {{- include "payflow.podLabels" . | nindent 8 }}
-        {{- with $settings.podLabels }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      annotations:
-        kubectl.kubernetes.io/default-container: {{ .name }}
-        checksum/secrets: {{ include "payflow.secretsRevision" .root | quote }}
-        {{- with $settings.podAnnotations }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-    spec:
-      {{- include "payflow.placement" (dict "root" .root "name" .name "settings" $settings) | nindent 6 }}
-      # Balancers stop sending, then the process ends what it accepted, which it gives itself 25 seconds for.
-      terminationGracePeriodSeconds: {{ add (int $settings.preStopSeconds) 30 }}
-      {{- if .about.databases }}
-      initContainers:
-        {{- include "payflow.migration" . | nindent 8 }}
-      {{- end }}
-      containers:
-        - name: {{ .name }}
-          image: {{ include "payflow.image" .root }}
-          imagePullPolicy: {{ $values.image.pullPolicy }}
-          args: [{{ .name }}]
-          securityContext:
-            {{- include "payflow.containerSecurity" . | nindent 12 }}
-          ports:
-            - { name: http, containerPort: {{ .about.port }} }
-            - { name: internal, containerPort: {{ .about.internalPort }} }
-          env:
-            {{- include "payflow.environment" . | trim | nindent 12 }}
-          {{- include "payflow.probes" . | nindent 10 }}
-          lifecycle:
-            preStop: { sleep: { seconds: {{ $settings.preStopSeconds }} } }
-          resources:
-            {{- toYaml $settings.resources | nindent 12 }}
-          volumeMounts:
-            - { name: scratch, mountPath: /tmp }
-            {{- include "payflow.certificateMounts" .root | nindent 12 }}
-            {{- if $asksCluster }}
-            {{- include "payflow.accountMount" . | nindent 12 }}
-            {{- end }}
-            {{- if and (eq .name "ingest") $values.ingest.exportsClaim }}
-            - { name: exports, mountPath: /var/lib/payflow/exports }
-            {{- end }}
-      volumes:
-        - name: scratch
-          emptyDir: { sizeLimit: {{ $settings.scratchSize }} }
-        {{- include "payflow.certificateVolumes" .root | nindent 8 }}
-        {{- if $asksCluster }}
-        {{- include "payflow.accountVolume" . | nindent 8 }}
-        {{- end }}
-        {{- if and (eq .name "ingest") $values.ingest.exportsClaim }}
-        - name: exports
-          persistentVolumeClaim: { claimName: {{ $values.ingest.exportsClaim }} }
-        {{- end }}
+{{- /* Balancers stop sending, then the process ends what it accepted, which it gives itself 25 seconds for. */ -}}
+{{- $seconds := int $settings.preStopSeconds -}}
+{{- $differing := dict
+  "grace" (add $seconds 30)
+  "reads" (include "payflow.reads" . | fromYamlArray)
+  "env" (include "payflow.environment" .)
+  "mounts" (include "payflow.mounts" .)
+  "volumes" (include "payflow.volumes" .)
+-}}
+{{- if eq $settings.autoscaling.kind "none" -}}
+{{- $_ := set $differing "replicas" $settings.replicas -}}
+{{- end -}}
+{{- /* Kubernetes took no sleep of 0 seconds before 1.33. */ -}}
+{{- if gt $seconds 0 -}}
+{{- $_ := set $differing "lifecycle" (printf "preStop: { sleep: { seconds: %d } }" $seconds) -}}
+{{- end -}}
+{{- if .about.databases -}}
+{{- $_ := set $differing "initContainers" (include "payflow.migration" .) -}}
+{{- end -}}
+{{- include "payflow.workload" (merge $differing .) -}}
+{{- end -}}
+
+{{/* Whether an app asks the cluster whose a token is; empty for no. (dict "root" $ "name" "payment" "about" …) */}}
+{{- define "payflow.asksCluster" -}}
+{{- if and .about.isGoverned .root.Values.operator.enabled (ne .root.Values.operator.authentication "secret") -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/* What an app's pods read at their start, as a list of KIND/NAME. (dict "root" $ "name" "payment" "about" …) */}}
+{{- define "payflow.reads" -}}
+{{- $values := .root.Values -}}
+{{- $kinds := list "platform" "redis" -}}
+{{- if .about.databases -}}
+{{- $kinds = append $kinds "postgresql" -}}
+{{- end -}}
+{{- $onKafka := eq $values.eventBus "kafka" -}}
+{{- if and $onKafka $values.kafka.sasl.mechanism -}}
+{{- $kinds = append $kinds "kafka" -}}
+{{- end -}}
+{{- /* A trial's own is made by this release, once. */ -}}
+{{- if not $values.dev.enabled -}}
+{{- range $kinds }}
+- Secret/{{ include "payflow.secret" (dict "root" $.root "kind" .) }}
+{{- end -}}
+{{- end -}}
+{{- if and $onKafka $values.kafka.tls.secret }}
+- Secret/{{ $values.kafka.tls.secret }}
+{{- end -}}
+{{- with $values.certificates.configMap }}
+- ConfigMap/{{ . }}
+{{- end -}}
 {{- end -}}
 
 {{/*
@@ -106,24 +78,43 @@ may be running meanwhile. It alone knows the owner's role.
     {{- toYaml .about.settings.resources | nindent 4 }}
   volumeMounts:
     - { name: scratch, mountPath: /tmp }
-    {{- include "payflow.certificateMounts" .root | nindent 4 }}
+    {{- include "payflow.certificateMount" .root | nindent 4 }}
 {{- end -}}
 
 {{/* Authorities of the stores' certificates, where they are not everybody's. (the root) */}}
-{{- define "payflow.certificateMounts" -}}
+{{- define "payflow.certificateMount" -}}
 {{- if .Values.certificates.configMap }}
 - { name: certificates, mountPath: /etc/payflow/certificates, readOnly: true }
 {{- end }}
-{{- if and (eq .Values.eventBus "kafka") .Values.kafka.tls.secret }}
+{{- end -}}
+
+{{- define "payflow.mounts" -}}
+{{- $values := .root.Values -}}
+{{- include "payflow.certificateMount" .root }}
+{{- if and (eq $values.eventBus "kafka") $values.kafka.tls.secret }}
 - { name: kafka, mountPath: /etc/payflow/kafka, readOnly: true }
+{{- end }}
+{{- if include "payflow.asksCluster" . }}
+{{ include "payflow.accountMount" . }}
+{{- end }}
+{{- if and (eq .name "ingest") $values.ingest.exportsClaim }}
+- { name: exports, mountPath: /var/lib/payflow/exports }
 {{- end }}
 {{- end -}}
 
-{{- define "payflow.certificateVolumes" -}}
-{{- with .Values.certificates.configMap }}
+{{- define "payflow.volumes" -}}
+{{- $values := .root.Values -}}
+{{- with $values.certificates.configMap }}
 - { name: certificates, configMap: { name: {{ . }}, defaultMode: 0444 } }
 {{- end }}
-{{- if and (eq .Values.eventBus "kafka") .Values.kafka.tls.secret }}
-- { name: kafka, secret: { secretName: {{ .Values.kafka.tls.secret }}, defaultMode: 0440 } }
+{{- if and (eq $values.eventBus "kafka") $values.kafka.tls.secret }}
+- { name: kafka, secret: { secretName: {{ $values.kafka.tls.secret }}, defaultMode: 0440 } }
+{{- end }}
+{{- if include "payflow.asksCluster" . }}
+{{ include "payflow.accountVolume" . }}
+{{- end }}
+{{- if and (eq .name "ingest") $values.ingest.exportsClaim }}
+- name: exports
+  persistentVolumeClaim: { claimName: {{ $values.ingest.exportsClaim }} }
 {{- end }}
 {{- end -}}

@@ -1,12 +1,13 @@
 {{/*
-Who may reach a component, and whom it may reach. Stores and collectors are elsewhere, under addresses that no chart
-knows: for them it is ports that are named, and addresses where networkPolicy.storeCidrs says which.
+Who may reach a component, and whom it may reach. Stores, collectors and the cluster's API are under addresses that no
+chart knows: for them it is ports that are named, and addresses where the values say which. Where they do not, a rule
+names no addresses at all: 0.0.0.0/0 would leave out pods and nodes with some network plugins.
 (dict "root" $ "name" "payment" "about" …)
 */}}
 {{- define "payflow.networkPolicy" -}}
 {{- $policy := .root.Values.networkPolicy -}}
 {{- $callers := include "payflow.callers" . | fromJsonArray -}}
-{{- $asksCluster := or (eq .name "operator") (and .about.isGoverned .root.Values.operator.enabled (ne .root.Values.operator.authentication "secret")) -}}
+{{- $asksCluster := or (eq .name "operator") (include "payflow.asksCluster" .) -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -60,53 +61,90 @@ spec:
         - { port: {{ $callee.internalPort }}, protocol: TCP }
     {{- end }}
     {{- if ne .name "operator" }}
-    - to:
-        {{- include "payflow.addresses" $policy.storeCidrs | nindent 8 }}
-      ports:
-        {{- range $policy.storePorts }}
-        - { port: {{ . }}, protocol: TCP }
-        {{- end }}
-    {{- end }}
-    {{- if .root.Values.tracing.endpoint }}
     - ports:
-        - { port: {{ (urlParse .root.Values.tracing.endpoint).host | splitList ":" | last | regexFind "^[0-9]+$" | default "4318" }}, protocol: TCP }
+        {{- include "payflow.tcp" $policy.storePorts | nindent 8 }}
+      {{- if not .root.Values.dev.enabled }}
+      {{- include "payflow.destinations" (dict "cidrs" $policy.storeCidrs "peers" $policy.storePeers) | nindent 6 }}
+      {{- else }}
+      to:
+        {{- range list "postgresql" "redis-cache" "redis-durable" "kafka" }}
+        - podSelector:
+            matchLabels:
+              {{- include "payflow.selector" (dict "root" $.root "name" .) | nindent 14 }}
+        {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- with .root.Values.tracing.endpoint }}
+    - ports:
+        {{- include "payflow.tcp" (list ((urlParse .).host | splitList ":" | last | regexFind "^[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)))) | nindent 8 }}
     {{- end }}
     {{- if $asksCluster }}
-    - to:
-        {{- include "payflow.addresses" $policy.apiServerCidrs | nindent 8 }}
-      ports:
-        {{- range $policy.apiServerPorts }}
-        - { port: {{ . }}, protocol: TCP }
-        {{- end }}
+    - ports:
+        {{- include "payflow.tcp" $policy.apiServerPorts | nindent 8 }}
+      {{- include "payflow.destinations" (dict "cidrs" $policy.apiServerCidrs) | nindent 6 }}
     {{- end }}
     {{- if eq .name "notifier" }}
     # Webhooks go to whatever address is public; the app itself looks at each before it connects.
+    {{- if .root.Values.webhooks.allowPrivate }}
+    - {}
+    {{- else }}
     - to:
-        {{- if .root.Values.webhooks.allowPrivate }}
-        {{- include "payflow.addresses" (list "0.0.0.0/0" "::/0") | nindent 8 }}
-        {{- else }}
-        - ipBlock:
-            cidr: 0.0.0.0/0
-            except: [10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
-        - ipBlock:
-            cidr: "::/0"
-            except: ["::1/128", "fc00::/7", "fe80::/10"]
-        {{- end }}
+        {{- include "payflow.publicAddresses" . | nindent 8 }}
+    {{- end }}
     {{- else if eq .name "ingest" }}
     # Buckets that events are exported to.
-    - to:
-        {{- include "payflow.addresses" $policy.exportCidrs | nindent 8 }}
-      ports:
-        - { port: 443, protocol: TCP }
+    - ports:
+        {{- include "payflow.tcp" (list 443) | nindent 8 }}
+      {{- include "payflow.destinations" (dict "cidrs" $policy.exportCidrs) | nindent 6 }}
     {{- end }}
     {{- with $policy.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end -}}
 
-{{/* (a list of CIDRs) */}}
-{{- define "payflow.addresses" -}}
+{{/* (a list of ports) */}}
+{{- define "payflow.tcp" -}}
 {{- range . }}
-- ipBlock: { cidr: {{ . | quote }} }
+- { port: {{ . }}, protocol: TCP }
 {{- end }}
+{{- end -}}
+
+{{/* Where a rule's ports may be; anywhere where nothing is said. (dict "cidrs" … "peers" …) */}}
+{{- define "payflow.destinations" -}}
+{{- if or .cidrs .peers -}}
+to:
+  {{- range .cidrs }}
+  - ipBlock: { cidr: {{ . | quote }} }
+  {{- end }}
+  {{- with .peers }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* Those of the public internet, as notifier sees it: see RFC 6890 and IANA's registries. */}}
+{{- define "payflow.publicAddresses" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except:
+      - 0.0.0.0/8
+      - 10.0.0.0/8
+      - 100.64.0.0/10
+      - 127.0.0.0/8
+      - 169.254.0.0/16
+      - 172.16.0.0/12
+      - 192.0.0.0/24
+      - 192.0.2.0/24
+      - 192.31.196.0/24
+      - 192.52.193.0/24
+      - 192.88.99.0/24
+      - 192.168.0.0/16
+      - 192.175.48.0/24
+      - 198.18.0.0/15
+      - 198.51.100.0/24
+      - 203.0.113.0/24
+      - 224.0.0.0/3
+- ipBlock:
+    cidr: 2000::/3
+    except: ["2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"]
 {{- end -}}

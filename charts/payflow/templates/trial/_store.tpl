@@ -1,7 +1,7 @@
 {{/*
-One store of a trial: a single pod with a volume, and its Service. It is as durable as that volume, and gone while its
-node is. (dict "root" $ "name" "postgresql" "port" 5432 "image" … "user" 999 "path" … "size" … plus the container's
-own "command", "env", "mounts" and "volumes", as texts)
+One store of a trial: a single pod and its Service. It is as durable as its volume, and gone while its node is.
+(dict "root" $ "name" "postgresql" "port" 5432 "image" … "user" 999 "path" … plus "size" where it keeps anything, and the
+container's own "command", "env", "mounts" and "volumes", as texts)
 */}}
 {{- define "payflow.store" }}
 ---
@@ -46,6 +46,7 @@ spec:
         fsGroup: {{ .user }}
         fsGroupChangePolicy: OnRootMismatch
         seccompProfile: { type: RuntimeDefault }
+      {{- include "payflow.nodes" .root.Values.defaults | nindent 6 }}
       containers:
         - name: {{ .name }}
           image: {{ .image }}
@@ -75,18 +76,23 @@ spec:
             {{- end }}
       volumes:
         - { name: scratch, emptyDir: { sizeLimit: 256Mi } }
+        {{- if not .size }}
+        - { name: data, emptyDir: { sizeLimit: 64Mi } }
+        {{- end }}
         {{- with .volumes }}
         {{- . | nindent 8 }}
         {{- end }}
+  {{- with .size }}
   volumeClaimTemplates:
     - metadata:
         name: data
       spec:
         accessModes: [ReadWriteOnce]
-        {{- with .root.Values.dev.storageClass }}
+        {{- with $.root.Values.dev.storageClass }}
         storageClassName: {{ . }}
         {{- end }}
-        resources: { requests: { storage: {{ .size }} } }
+        resources: { requests: { storage: {{ . }} } }
+  {{- end }}
 {{- if .root.Values.networkPolicy.enabled }}
 ---
 apiVersion: networking.k8s.io/v1

@@ -18,6 +18,11 @@ export function kubeScoreBinary(environment: Readonly<Record<string, string>> = 
   return goProgram(kubeScore(), environment);
 }
 
+/** promtool, likewise: it reads alerts as Prometheus does, and tries them on series that are given. */
+export function promtoolBinary(environment: Readonly<Record<string, string>> = {}): Promise<string> {
+  return goProgram(promtool(), environment);
+}
+
 /** Whether Helm is in the cache, so that nothing has to be built. */
 export function isHelmBuilt(): boolean {
   return isGoProgramBuilt(helm());
@@ -26,6 +31,11 @@ export function isHelmBuilt(): boolean {
 /** Whether kube-score is. */
 export function isKubeScoreBuilt(): boolean {
   return isGoProgramBuilt(kubeScore());
+}
+
+/** Whether promtool is. */
+export function isPromtoolBuilt(): boolean {
+  return isGoProgramBuilt(promtool());
 }
 
 function helm(): GoProgram {
@@ -43,6 +53,17 @@ function kubeScore(): GoProgram {
   const moduleFolder = path.join(tools, "kube-score");
   const version = requiredVersion(moduleFolder, "github.com/zegl/kube-score");
   return { name: "kube-score", version, moduleFolder, package: "github.com/zegl/kube-score/cmd/kube-score" };
+}
+
+function promtool(): GoProgram {
+  const moduleFolder = path.join(tools, "promtool");
+  const version = requiredVersion(moduleFolder, "github.com/prometheus/prometheus");
+  return {
+    ...{ name: "promtool", version, moduleFolder },
+    package: "github.com/prometheus/prometheus/cmd/promtool",
+    // Without the SDKs of the clouds that Prometheus can ask for targets: most of what would be built.
+    tags: ["remove_all_sd"],
+  };
 }
 
 /** Whose resources the chart renders where it is told to: KEDA, the Gateway API, the Prometheus operator. */

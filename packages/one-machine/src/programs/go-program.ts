@@ -27,6 +27,8 @@ export interface GoProgram {
   readonly sources?: readonly string[];
   /** What the linker is told besides leaving out symbols: values of variables. */
   readonly linkerFlags?: readonly string[];
+  /** Which files of the packages are meant, where that can be chosen. */
+  readonly tags?: readonly string[];
   /** For the build alone. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -91,8 +93,9 @@ function contentHash(program: GoProgram): string {
 }
 
 /** Without symbols and debugging data, and the same bytes wherever it is built. */
-function buildFlags({ linkerFlags = [] }: GoProgram): string[] {
-  return ["-gcflags=all=-dwarf=false", `-ldflags=${["-s", "-w", ...linkerFlags].join(" ")}`];
+function buildFlags({ linkerFlags = [], tags = [] }: GoProgram): string[] {
+  const flags = ["-gcflags=all=-dwarf=false", `-ldflags=${["-s", "-w", ...linkerFlags].join(" ")}`];
+  return tags.length === 0 ? flags : [...flags, `-tags=${tags.join(",")}`];
 }
 
 const claimFile = (file: string) => `${path.dirname(file)}.building`;
