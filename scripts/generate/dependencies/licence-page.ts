@@ -20,8 +20,8 @@ The image holds some of these packages, with their texts in \`/app/third-party-l
 materials in \`/app/sbom.cdx.json\`; the others build and test. Below them it has Bun (MIT) and, as a library
 that can be replaced, the GNU C library (LGPL-2.1-or-later), whose licence is below \`/usr/share/doc\`.
 Packages for one kind of machine are left out here: they have the licence of the one that chooses among them.
-Go programs (k6, Helm, Kubernetes and
-actionlint) are built from their own sources for tests, and none is part of PayFlow.
+Go programs (k6, Helm, Kubernetes, kube-score,
+promtool and actionlint) are built from their own sources for tests, and none is part of PayFlow.
 
 ${markdownTable(
   ["Licence", "Packages"],
