@@ -127,6 +127,11 @@ export class GroupMember implements RunningSubscription {
     await Promise.all(leaving.map(([, held]) => this.#finish(held)));
     for (const [name, held] of leaving) if (this.#held.get(name) === held) this.#held.delete(name);
     this.#count();
+    const { logger, subscription } = this.#options;
+    logger.debug(
+      { group: subscription.group, partitions: leaving.map(([name]) => name) },
+      "gave up partitions",
+    );
     this.#membership.rejoin();
   }
 
@@ -171,6 +176,9 @@ export class GroupMember implements RunningSubscription {
           const held = this.#held.get(name);
           if (held !== undefined) held.reader = reader;
         }
+        const { logger, subscription } = this.#options;
+        const partitions = readers.map(([name]) => name);
+        logger.debug({ group: subscription.group, partitions }, "reads partitions from now on");
         this.#fetcher.wake();
         return;
       } catch (error) {

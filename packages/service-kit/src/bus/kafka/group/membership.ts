@@ -35,6 +35,8 @@ export interface MembershipOptions {
 export const rebalanceMs = 10_000;
 
 const heartbeatMs = 500;
+/** Partitions that change hands take a second division: for a while it is looked for more often. */
+const handOver = { forMs: 2_000, heartbeatMs: 100 };
 /** What no waiting mends: a session time that the broker does not allow, a group this user may not use. */
 const wrongSettings = ["INVALID_SESSION_TIMEOUT", "GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED"];
 const protocol = "payflow-cooperative";
@@ -51,6 +53,7 @@ export class Membership {
   #hasJoined = false;
   #failures = 0;
   #heardAtMs = performance.now();
+  #joinedAtMs = Number.NEGATIVE_INFINITY;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: MembershipOptions) {
@@ -92,11 +95,16 @@ export class Membership {
         else await this.#beat();
         this.#heardAtMs = performance.now();
         this.#failures = 0;
-        if (!this.#mustJoin) await taken.given(heartbeatMs);
+        if (!this.#mustJoin) await taken.given(this.#untilBeatMs);
       } catch (error) {
         await this.#recover(error);
       }
     }
+  }
+
+  get #untilBeatMs(): number {
+    const isHandingOver = performance.now() - this.#joinedAtMs < handOver.forMs;
+    return isHandingOver ? handOver.heartbeatMs : heartbeatMs;
   }
 
   async #beat(): Promise<void> {
@@ -111,6 +119,8 @@ export class Membership {
       return;
     }
     if (isAnswer(error, "REBALANCE_IN_PROGRESS")) {
+      const { logger, group } = this.#options;
+      logger.debug({ group, generation: this.generation }, "a group divides its partitions anew");
       this.#mustJoin = true;
       return;
     }
@@ -160,6 +170,7 @@ export class Membership {
       );
       const { assignedPartitions } = decodeConsumerProtocolAssignment(answer.assignment);
       this.#hasJoined = true;
+      this.#joinedAtMs = performance.now();
       onAssigned(new Map(assignedPartitions.map(({ topic, partitions }) => [topic, partitions])));
       logger.debug({ group, generation: this.generation, assignedPartitions }, "joined a group");
     } catch (error) {
