@@ -1,11 +1,13 @@
 import { topics } from "@payflow/contracts/events.ts";
 import { ConfigResourceTypes } from "@platformatic/kafka";
+import { pause } from "../../concurrency/retry.ts";
 import { ConfigError } from "../../process/config.ts";
 import type { Logger } from "../../telemetry/logging.ts";
 import { deadLetterDays } from "../bus.ts";
-import { isAnswer } from "./errors.ts";
+import { isAnswer, isKafkaOutage } from "./errors.ts";
 import type { KafkaLink } from "./link.ts";
 import type { Names } from "./names.ts";
+import { listOffsets } from "./positions.ts";
 
 /** What topics are made with; the settings of the same names. */
 export interface KafkaTopicSettings {
@@ -25,6 +27,8 @@ interface Wanted {
 }
 
 const hourMs = 3_600_000;
+/** How long a broker may take to hear that it leads a topic that was just made. */
+const leadersMs = 5_000;
 
 function wantedTopics(names: Names, settings: KafkaTopicSettings): Wanted[] {
   const { KAFKA_REPLICATION: replicas, KAFKA_PARTITIONS: partitions } = settings;
@@ -74,6 +78,10 @@ export async function prepareTopics(
     wanted.filter(({ name }) => present.has(name)),
     logger,
   );
+  await awaitLeaders(
+    link,
+    wanted.map(({ name }) => name),
+  );
   const keptMs = (name: string) => Number(found.get(name) ?? settings.KAFKA_RETENTION_HOURS * hourMs);
   return new Map(
     topics
@@ -101,6 +109,27 @@ async function makeTopics(link: KafkaLink, missing: readonly Wanted[]): Promise<
       missing.map(({ name }) => name),
       true,
     );
+}
+
+/**
+ * Waits until the topics' leaders take requests: what is sent before is refused, as with brokers away. A
+ * partition that has none is not waited for; the others are used meanwhile.
+ */
+async function awaitLeaders(link: KafkaLink, names: readonly string[]): Promise<void> {
+  const untilMs = performance.now() + leadersMs;
+  while (performance.now() < untilMs) {
+    try {
+      const { topics: found } = await link.metadata(names, true);
+      const asked = [...found].map(([name, { partitionsCount }]) =>
+        listOffsets(link, name, [...Array(partitionsCount).keys()], "end"),
+      );
+      await Promise.all(asked);
+      return;
+    } catch (error) {
+      if (!isKafkaOutage(error)) throw error;
+      await pause(100);
+    }
+  }
 }
 
 function refusalOf(error: unknown, some: readonly Wanted[]): Error | null {
