@@ -8,7 +8,7 @@ import { packageChart } from "./packaged-chart.ts";
 import { productVersion, versionProblems } from "./product-version.ts";
 
 /** What a release consists of, as paths. */
-interface ReleaseFiles {
+export interface ReleaseFiles {
   /** The image for this machine's processor, as an OCI archive. */
   readonly imageArchive: string;
   /** What `helm install` takes. */

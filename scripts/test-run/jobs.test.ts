@@ -78,7 +78,7 @@ test("what is built for a file follows from where it lies and what it imports", 
   });
   expect(jobs.map(({ needs }) => needs)).toEqual([
     ["helm", "kube-score"],
-    ["image", "helm", "node"],
+    ["helm", "release", "node"],
   ]);
 });
 

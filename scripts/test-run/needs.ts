@@ -4,10 +4,10 @@ import path from "node:path";
 /** What a test file may need that takes long to get, in the order in which it is made. */
 export const needs = [
   "kafka",
-  "image",
   "definitions",
   "kubernetes",
   "helm",
+  "release",
   "kube-score",
   "promtool",
   "actionlint",
@@ -28,8 +28,13 @@ const tells: Readonly<Record<Need, (file: string, text: string) => boolean>> = {
     file.includes("kubernetes") ||
     /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\/(?!chart-tools|node\/)/.test(text),
   node: onNode,
-  image: (file) => onNode(file) || file.startsWith("scripts/test/image/"),
-  helm: (file, text) => onNode(file) || file.startsWith("scripts/test/chart/") || text.includes('/chart.ts"'),
+  release: (file) => onNode(file) || file.startsWith("scripts/test/image/"),
+  // A release has the chart as Helm packages it.
+  helm: (file, text) =>
+    onNode(file) ||
+    file.startsWith("scripts/test/image/") ||
+    file.startsWith("scripts/test/chart/") ||
+    text.includes('/chart.ts"'),
   "kube-score": (_, text) => text.includes("kubeScoreBinary"),
   promtool: (_, text) => text.includes("promtoolBinary"),
   definitions: (_, text) => text.includes('/dry-run.ts"'),

@@ -13,7 +13,7 @@ import { containerTools, hasContainerTools } from "@payflow/one-machine/cluster/
 import { isNodeBuilt, nodeBinary, pauseBinary } from "@payflow/one-machine/cluster/node/node-binary.ts";
 import { nodeObstacle } from "@payflow/one-machine/cluster/node/obstacle.ts";
 import { isK6Built, k6Binary } from "../loadtest/k6-binary.ts";
-import { buildImage } from "../release/image/build-image.ts";
+import { buildRelease } from "../release/build-release.ts";
 import { actionlintBinary, isActionlintBuilt } from "../test/delivery/actionlint-binary.ts";
 import { type Need, needs } from "./needs.ts";
 
@@ -21,7 +21,7 @@ import { type Need, needs } from "./needs.ts";
 interface Preparation {
   /** Whether that takes no time worth mentioning. */
   isDone(): boolean;
-  /** `file` is where the run looks for what is its own, and no cache's. */
+  /** `file`, or a folder of that name, is where the run looks for what is its own, and no cache's. */
   make(file: string): Promise<unknown>;
 }
 
@@ -42,8 +42,8 @@ export const preparations: Readonly<Record<Built, Preparation>> = {
       containerTools();
     },
   },
-  image: { isDone: () => false, make: (file) => buildImage(file) },
   helm: { isDone: isHelmBuilt, make: () => helmBinary() },
+  release: { isDone: () => false, make: (file) => buildRelease(file) },
   "kube-score": { isDone: isKubeScoreBuilt, make: () => kubeScoreBinary() },
   promtool: { isDone: isPromtoolBuilt, make: () => promtoolBinary() },
   definitions: { isDone: () => false, make: () => Promise.all(definedModules.map(definitionsOf)) },

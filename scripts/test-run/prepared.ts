@@ -67,7 +67,7 @@ export class Prepared {
     });
     await child.exited;
     this.#waiting.delete(need);
-    return need === "image" ? { PAYFLOW_TEST_IMAGE: file } : {};
+    return need === "release" ? { PAYFLOW_TEST_RELEASE: file } : {};
   }
 }
 

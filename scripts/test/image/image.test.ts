@@ -12,7 +12,7 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { buildImage } from "../../release/image/build-image.ts";
 import { filesBelow, type ReadImage, unpackImage } from "./archive.ts";
 import { copyContext, dockerfileStages, said } from "./dockerfile.ts";
-import { testedImage } from "./tested-image.ts";
+import { testedRelease } from "./tested-release.ts";
 
 const patienceMs = 300_000;
 const folder = mkdtempSync(path.join(tmpdir(), "payflow-image-test-"));
@@ -20,7 +20,7 @@ let archive: string;
 let image: ReadImage;
 
 beforeAll(async () => {
-  archive = await testedImage(folder);
+  archive = (await testedRelease(folder)).imageArchive;
   image = unpackImage(archive, path.join(folder, "image"));
 }, patienceMs);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,38 +4,50 @@ import path from "node:path";
 import type { LoadedImage } from "@payflow/one-machine/cluster/node/images.ts";
 import { type TestNodeCluster, testNodeCluster } from "@payflow/testkit/kubernetes/node.ts";
 import { chartSecrets } from "../../cluster/chart-secrets.ts";
-import { chartFolder, helm, type KubernetesObject, type Values } from "../chart/chart.ts";
-import { testedImage } from "../image/tested-image.ts";
+import { helm, type KubernetesObject, type Values } from "../chart/chart.ts";
+import { testedRelease } from "../image/tested-release.ts";
 import { shortWaits } from "../platform/traffic.ts";
 
 const apps = ["payment", "ledger", "notifier", "tenant", "fraud", "ingest"] as const;
 const ofRelease = "app.kubernetes.io/instance=payflow";
 
-/** PayFlow in a cluster with a node, from the chart and this checkout's own image. */
+/** PayFlow in a cluster with a node, from the chart and the image of this checkout's own release. */
 export class InstalledPayFlow {
   readonly cluster: TestNodeCluster;
   /** As pods of the cluster may call it. */
   readonly image: LoadedImage;
   readonly namespace: string;
   readonly #folder: string;
+  /** As it is packaged. */
+  readonly #chart: string;
   readonly #urls = new Map<string, string>();
   #postgres = "";
   #adminToken = "";
 
-  private constructor(cluster: TestNodeCluster, image: LoadedImage, namespace: string, folder: string) {
-    this.cluster = cluster;
-    this.image = image;
-    this.namespace = namespace;
-    this.#folder = folder;
+  private constructor(parts: {
+    readonly cluster: TestNodeCluster;
+    readonly image: LoadedImage;
+    readonly namespace: string;
+    readonly folder: string;
+    readonly chart: string;
+  }) {
+    this.cluster = parts.cluster;
+    this.image = parts.image;
+    this.namespace = parts.namespace;
+    this.#folder = parts.folder;
+    this.#chart = parts.chart;
   }
 
   /** Starts the cluster, and prepares a namespace with the image and the Secrets; installs nothing yet. */
   static async prepare(): Promise<InstalledPayFlow> {
     const folder = mkdtempSync(path.join(tmpdir(), "payflow-installed-"));
-    const [cluster, archive] = await Promise.all([testNodeCluster({ hasStores: true }), testedImage(folder)]);
-    const [image = { name: "", digest: "" }] = cluster.load(archive);
+    const [cluster, { chart, imageArchive }] = await Promise.all([
+      testNodeCluster({ hasStores: true }),
+      testedRelease(folder),
+    ]);
+    const [image = { name: "", digest: "" }] = cluster.load(imageArchive);
     const namespace = await restrictedNamespace(cluster, "payflow");
-    const made = new InstalledPayFlow(cluster, image, namespace, folder);
+    const made = new InstalledPayFlow({ cluster, image, namespace, folder, chart });
     await made.kubectl(["apply", "-f", "-"], chartSecrets(cluster.folder));
     made.#adminToken = (await made.secret("payflow-platform"))["admin-token"] ?? "";
     return made;
@@ -74,11 +86,11 @@ export class InstalledPayFlow {
   }
 
   install(values: Values = this.values()): Promise<string> {
-    return this.helm(["install", "payflow", chartFolder, "--wait", "--timeout", "5m"], values);
+    return this.helm(["install", "payflow", this.#chart, "--wait", "--timeout", "5m"], values);
   }
 
   upgrade(values: Values, ...words: string[]): Promise<string> {
-    return this.helm(["upgrade", "payflow", chartFolder, "--wait", "--timeout", "5m", ...words], values);
+    return this.helm(["upgrade", "payflow", this.#chart, "--wait", "--timeout", "5m", ...words], values);
   }
 
   async kubectl(words: readonly string[], objects?: unknown): Promise<string> {

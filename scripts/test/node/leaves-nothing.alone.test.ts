@@ -9,7 +9,7 @@ import { releasePortBase, reservePortBase } from "@payflow/one-machine/processes
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import { temporaryFolder } from "@payflow/testkit/temporary-folder.ts";
-import { testedImage } from "../image/tested-image.ts";
+import { testedRelease } from "../image/tested-release.ts";
 import {
   commandOf,
   type MachineState,
@@ -44,7 +44,7 @@ describe.skipIf(obstacle !== null)("./payflow cluster up --node", () => {
   beforeAll(async () => {
     before = machineState();
     port = await reservePortBase();
-    archive = await testedImage(folder);
+    archive = (await testedRelease(folder)).imageArchive;
   }, 30 * 60_000);
   afterAll(async () => {
     await payflow("down");
