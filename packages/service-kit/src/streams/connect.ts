@@ -21,6 +21,8 @@ export function connectStreams(
   const cluster = new Cluster([first, ...others], {
     enableOfflineQueue: false,
     slotsRefreshTimeout: 2_000,
+    // By TLS a node is asked for by its name: its certificate is for that, and not for what address it has.
+    ...(protocol === "rediss:" ? { dnsLookup: (name, callback) => callback(null, name) } : {}),
     clusterRetryStrategy: (attempt) => Math.min(50 * attempt, 500),
     redisOptions: {
       connectionName: name,
