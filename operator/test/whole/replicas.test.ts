@@ -10,8 +10,6 @@ import { holdFirst, proxiedApi, startProxy } from "./proxy.ts";
 setDefaultTimeout(300_000);
 
 const isThorough = process.env.PAYFLOW_THOROUGH === "1";
-/** What the issue of a replica's end allows until another goes on. */
-const takeOverMs = 20_000;
 
 let place: Workplace;
 let second: Awaited<ReturnType<typeof secondAccount>>;
@@ -27,28 +25,6 @@ afterEach(async () => {
 });
 
 afterAll(() => place?.close());
-
-test.each([2, 3])("of %d replicas one leads; when it is killed another goes on in time", async (replicas) => {
-  const operators = await Promise.all(Array.from({ length: replicas }, () => place.startOperator()));
-  const leader = await leaderOf(operators);
-  await settled(place, [await makeFamily(place)]);
-  const leading = await Promise.all(operators.map((one) => one.isLeading()));
-  expect(leading.filter(Boolean)).toHaveLength(1);
-  await leader.kill();
-  const late = await makeFamily(place);
-  await settled(place, [late], takeOverMs);
-  const others = operators.filter((one) => one !== leader);
-  expect(others).toContain(await leaderOf(others));
-  await Promise.all(others.map((one) => one.stop()));
-});
-
-test("a leader that is asked to end hands over at once, and ends well", async () => {
-  const operators = [await place.startOperator(), await place.startOperator()];
-  const leader = await leaderOf(operators);
-  expect(await leader.stop()).toBe(0);
-  await settled(place, [await makeFamily(place)], 8_000);
-  await Promise.all(operators.map((one) => (one.isRunning() ? one.stop() : undefined)));
-});
 
 /** Everything of a family that a stale leader might change, by version; and what the apps hold of it. */
 async function footprint(family: Family): Promise<unknown> {
