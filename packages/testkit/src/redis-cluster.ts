@@ -1,7 +1,11 @@
+import { chmodSync, mkdtempSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { reservePort } from "@payflow/one-machine/processes/ports.ts";
+import { makeAuthority, signCertificate } from "@payflow/one-machine/programs/openssl.ts";
 import { Redis } from "ioredis";
 import { eventually } from "./eventually.ts";
 import { startTestRedis, type TestRedis } from "./redis.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 export interface TestRedisCluster {
   /** The nodes' URLs, by comma. */
@@ -65,4 +69,48 @@ async function join(members: readonly Member[]): Promise<void> {
       return text.includes("cluster_state:ok") && text.includes(`cluster_known_nodes:${members.length}`);
     });
   });
+}
+
+export interface TestTlsCluster {
+  /** The node's URL by its name, twice, so that it is taken for a cluster's. */
+  readonly urls: string;
+  /** The authority of its certificate, in PEM form. */
+  readonly authority: string;
+  close(): Promise<void>;
+}
+
+/** A cluster of one node that is reached by TLS, with a certificate for its name and for no address. */
+export async function testTlsCluster(): Promise<TestTlsCluster> {
+  const folder = mkdtempSync(path.join(temporaryFolder(), "tls-cluster-"));
+  const authority = makeAuthority(folder, "PayFlow test authority");
+  const { certificate, key } = signCertificate(authority, "node", {
+    subject: "/CN=node",
+    usages: ["serverAuth"],
+    alternativeNames: ["DNS:localhost"],
+  });
+  // The server runs as another user.
+  for (const file of [folder, certificate, key, authority.certificate]) chmodSync(file, 0o755);
+  const port = await reservePort();
+  const node = await startTestRedis("durable", [
+    "cluster-enabled yes",
+    `cluster-port ${await reservePort()}`,
+    `tls-port ${port}`,
+    "tls-cluster yes",
+    "tls-auth-clients no",
+    `tls-cert-file ${certificate}`,
+    `tls-key-file ${key}`,
+    `tls-ca-cert-file ${authority.certificate}`,
+    "cluster-announce-hostname localhost",
+    "cluster-preferred-endpoint-type hostname",
+  ]);
+  const link = new Redis(node.url);
+  await link.call("CLUSTER", "ADDSLOTSRANGE", 0, slots - 1);
+  link.disconnect();
+  const { username, password } = new URL(node.url);
+  const url = `rediss://${username}:${password}@localhost:${port}`;
+  return {
+    urls: `${url},${url}`,
+    authority: readFileSync(authority.certificate, "utf8"),
+    close: () => node.stop(),
+  };
 }
