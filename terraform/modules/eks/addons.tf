@@ -9,32 +9,22 @@ locals {
   addons_after_nodes = toset(["coredns", "metrics-server", "aws-ebs-csi-driver"])
 
   addon_identities = {
-    "vpc-cni"            = { account = "aws-node", policy = "AmazonEKS_CNI_Policy" }
-    "aws-ebs-csi-driver" = { account = "ebs-csi-controller-sa", policy = "service-role/AmazonEBSCSIDriverPolicy" }
+    "vpc-cni"            = { role = "cni", account = "aws-node", policy = "AmazonEKS_CNI_Policy" }
+    "aws-ebs-csi-driver" = { role = "ebs", account = "ebs-csi-controller-sa", policy = "service-role/AmazonEBSCSIDriverPolicy" }
   }
 }
 
-resource "aws_iam_role" "addon" {
+module "addon_role" {
+  source   = "../pod-role"
   for_each = local.addon_identities
 
-  name_prefix = "${var.name}-${each.key}-"
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "pods.eks.amazonaws.com" }
-      Action    = ["sts:AssumeRole", "sts:TagSession"]
-      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy_attachment" "addon" {
-  for_each = local.addon_identities
-
-  role       = aws_iam_role.addon[each.key].name
-  policy_arn = "${local.arn_prefix}:iam::aws:policy/${each.value.policy}"
+  name_prefix        = "${var.name}-${each.value.role}-"
+  description        = "EKS's add-on ${each.key}."
+  cluster            = { name = aws_eks_cluster.this.name, arn = aws_eks_cluster.this.arn }
+  namespace          = "kube-system"
+  service_account    = each.value.account
+  managed_policy_arn = "${local.arn_prefix}:iam::aws:policy/${each.value.policy}"
+  is_addon           = true
 }
 
 resource "aws_eks_addon" "before_nodes" {
@@ -50,12 +40,10 @@ resource "aws_eks_addon" "before_nodes" {
     for_each = contains(keys(local.addon_identities), each.key) ? [local.addon_identities[each.key]] : []
 
     content {
-      role_arn        = aws_iam_role.addon[each.key].arn
+      role_arn        = module.addon_role[each.key].arn
       service_account = pod_identity_association.value.account
     }
   }
-
-  depends_on = [aws_iam_role_policy_attachment.addon]
 }
 
 resource "aws_eks_addon" "after_nodes" {
@@ -70,10 +58,10 @@ resource "aws_eks_addon" "after_nodes" {
     for_each = contains(keys(local.addon_identities), each.key) ? [local.addon_identities[each.key]] : []
 
     content {
-      role_arn        = aws_iam_role.addon[each.key].arn
+      role_arn        = module.addon_role[each.key].arn
       service_account = pod_identity_association.value.account
     }
   }
 
-  depends_on = [aws_eks_node_group.this, aws_iam_role_policy_attachment.addon]
+  depends_on = [aws_eks_node_group.this]
 }

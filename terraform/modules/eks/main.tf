@@ -1,48 +1,24 @@
-data "aws_region" "current" {}
-
-data "aws_caller_identity" "current" {}
-
 data "aws_partition" "current" {}
 
 locals {
-  arn_prefix   = "arn:${data.aws_partition.current.partition}"
-  log_group    = "/aws/eks/${var.name}/cluster"
-  log_arn      = "${local.arn_prefix}:logs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:log-group:${local.log_group}"
-  account_root = "${local.arn_prefix}:iam::${data.aws_caller_identity.current.account_id}:root"
+  arn_prefix = "arn:${data.aws_partition.current.partition}"
+  log_group  = "/aws/eks/${var.name}/cluster"
 }
 
 # Kubernetes Secrets hold tenants' API keys: they are encrypted once more than the disk under them.
-resource "aws_kms_key" "cluster" {
-  description             = "${var.name}: Secrets, images and the control plane's logs."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+module "key" {
+  source = "../key"
 
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "Account"
-        Effect    = "Allow"
-        Principal = { AWS = local.account_root }
-        Action    = "kms:*"
-        Resource  = "*"
-      },
-      {
-        Sid       = "Logs"
-        Effect    = "Allow"
-        Principal = { Service = "logs.${data.aws_region.current.id}.amazonaws.com" }
-        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
-        Resource  = "*"
-        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = local.log_arn } }
-      },
-    ]
-  })
+  name        = var.name
+  purpose     = "cluster"
+  description = "Secrets, images and the control plane's logs."
+  log_groups  = [local.log_group]
 }
 
 resource "aws_cloudwatch_log_group" "cluster" {
   name              = local.log_group
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.cluster.arn
+  kms_key_id        = module.key.arn
 }
 
 resource "aws_iam_role" "cluster" {
@@ -80,7 +56,7 @@ resource "aws_eks_cluster" "this" {
     resources = ["secrets"]
 
     provider {
-      key_arn = aws_kms_key.cluster.arn
+      key_arn = module.key.arn
     }
   }
 

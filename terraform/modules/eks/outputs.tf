@@ -3,14 +3,9 @@ output "cluster_name" {
   value       = aws_eks_cluster.this.name
 }
 
-output "endpoint" {
-  description = "The Kubernetes API."
-  value       = aws_eks_cluster.this.endpoint
-}
-
-output "certificate_authority" {
-  description = "Of the API, as base64 of PEM."
-  value       = aws_eks_cluster.this.certificate_authority[0].data
+output "cluster_arn" {
+  description = "For conditions of policies."
+  value       = aws_eks_cluster.this.arn
 }
 
 output "node_security_group_id" {

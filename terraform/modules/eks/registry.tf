@@ -11,7 +11,7 @@ resource "aws_ecr_repository" "this" {
 
   encryption_configuration {
     encryption_type = "KMS"
-    kms_key         = aws_kms_key.cluster.arn
+    kms_key         = module.key.arn
   }
 }
 
@@ -23,7 +23,7 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "What lost its tag, such as a broken-off push, goes after two weeks."
+      description  = "What lost its tag, such as a broken-off push, goes after two weeks; not what an index of platforms names."
       selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
       action       = { type = "expire" }
     }]

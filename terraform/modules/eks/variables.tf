@@ -26,7 +26,7 @@ variable "subnet_ids" {
 variable "kubernetes_version" {
   description = "As MAJOR.MINOR."
   type        = string
-  default     = "1.34"
+  default     = "1.36"
 
   validation {
     condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version)) && try(tonumber(split(".", var.kubernetes_version)[1]), 0) >= 30

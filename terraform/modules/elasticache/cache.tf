@@ -5,7 +5,8 @@ resource "aws_elasticache_subnet_group" "cache" {
 }
 
 resource "aws_elasticache_parameter_group" "cache" {
-  name        = "${var.name}-cache"
+  # Another family is another group, which is there before the old one goes.
+  name        = "${var.name}-cache-redis7"
   family      = "redis7"
   description = "Entries with an end go first when memory does."
 
@@ -65,7 +66,7 @@ resource "aws_elasticache_replication_group" "cache" {
   transit_encryption_enabled = true
   transit_encryption_mode    = "required"
   at_rest_encryption_enabled = true
-  kms_key_id                 = aws_kms_key.this.arn
+  kms_key_id                 = module.key.arn
 
   automatic_failover_enabled = var.cache.replicas > 0
   multi_az_enabled           = var.cache.replicas > 0

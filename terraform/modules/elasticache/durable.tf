@@ -5,13 +5,17 @@ resource "aws_memorydb_subnet_group" "durable" {
 }
 
 resource "aws_memorydb_parameter_group" "durable" {
-  name        = "${var.name}-durable"
+  name        = "${var.name}-durable-redis7"
   family      = "memorydb_redis7"
   description = "Nothing is ever evicted: a full store refuses instead."
 
   parameter {
     name  = "maxmemory-policy"
     value = "noeviction"
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -45,7 +49,7 @@ resource "aws_memorydb_cluster" "durable" {
   security_group_ids = [aws_security_group.this.id]
   acl_name           = aws_memorydb_acl.durable.name
   tls_enabled        = true
-  kms_key_arn        = aws_kms_key.this.arn
+  kms_key_arn        = module.key.arn
 
   snapshot_retention_limit   = var.snapshot_retention_days
   snapshot_window            = "02:00-03:00"

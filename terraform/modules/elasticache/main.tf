@@ -4,10 +4,12 @@ locals {
   commands = "+@all -flushall -flushdb -swapdb"
 }
 
-resource "aws_kms_key" "this" {
-  description             = "${var.name}: the cache Redis, the durable Redis, and their users' passwords."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+module "key" {
+  source = "../key"
+
+  name        = var.name
+  purpose     = "redis"
+  description = "the cache Redis, the durable Redis, and their users' passwords."
 }
 
 resource "aws_security_group" "this" {
@@ -43,7 +45,7 @@ resource "aws_secretsmanager_secret" "user" {
 
   name        = "${var.name}/redis/${each.value}"
   description = "The user of the ${each.value} Redis."
-  kms_key_id  = aws_kms_key.this.arn
+  kms_key_id  = module.key.arn
 }
 
 # The password alone: the addresses in `url` below depend on stores that depend on it.
@@ -59,22 +61,35 @@ resource "aws_secretsmanager_secret_version" "password" {
   }
 }
 
+locals {
+  logins = {
+    cache   = "${local.user}:${aws_secretsmanager_secret_version.password["cache"].secret_string}"
+    durable = "${aws_memorydb_user.apps.user_name}:${aws_secretsmanager_secret_version.password["durable"].secret_string}"
+  }
+  # MemoryDB is a cluster, of one shard too: who asks a node for another's keys is sent on. Several addresses tell the
+  # apps so, of which the first leads to all nodes, whatever becomes of those that are there today.
+  durable_endpoint = aws_memorydb_cluster.durable.cluster_endpoint[0].address
+  durable_nodes = sort(flatten([
+    for shard in aws_memorydb_cluster.durable.shards : [for node in shard.nodes : node.endpoint[*].address]
+  ]))
+  urls = {
+    cache   = "rediss://${local.logins.cache}@${aws_elasticache_replication_group.cache.primary_endpoint_address}:6379"
+    durable = "rediss://${local.logins.durable}@${local.durable_endpoint}:6379"
+    ingest  = join(",", [for address in concat([local.durable_endpoint], local.durable_nodes) : "rediss://${local.logins.durable}@${address}:6379"])
+  }
+}
+
 resource "aws_secretsmanager_secret" "url" {
-  for_each = toset(["cache", "durable"])
+  for_each = toset(["cache", "durable", "ingest"])
 
   name        = "${var.name}/redis/${each.value}-url"
-  description = "What REDIS_URL and INGEST_REDIS_URL take, with the password."
-  kms_key_id  = aws_kms_key.this.arn
+  description = "What REDIS_URL, DURABLE_REDIS_URL or INGEST_REDIS_URL takes, with the password."
+  kms_key_id  = module.key.arn
 }
 
 resource "aws_secretsmanager_secret_version" "url" {
-  for_each = {
-    cache   = { user = local.user, host = aws_elasticache_replication_group.cache.primary_endpoint_address }
-    durable = { user = aws_memorydb_user.apps.user_name, host = aws_memorydb_cluster.durable.cluster_endpoint[0].address }
-  }
+  for_each = aws_secretsmanager_secret.url
 
-  secret_id = aws_secretsmanager_secret.url[each.key].id
-  secret_string = jsonencode({
-    url = "rediss://${each.value.user}:${aws_secretsmanager_secret_version.password[each.key].secret_string}@${each.value.host}:6379"
-  })
+  secret_id     = each.value.id
+  secret_string = jsonencode({ url = local.urls[each.key] })
 }

@@ -1,5 +1,5 @@
 output "url_secret_arns" {
-  description = "cache and durable: url, as JSON."
+  description = "cache, durable and ingest: url, as JSON."
   value       = { for store, secret in aws_secretsmanager_secret.url : store => secret.arn }
 }
 
@@ -25,5 +25,5 @@ output "durable_name" {
 
 output "kms_key_arn" {
   description = "Encrypts the secrets: whoever reads them decrypts with it."
-  value       = aws_kms_key.this.arn
+  value       = module.key.arn
 }

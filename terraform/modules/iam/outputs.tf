@@ -1,6 +1,6 @@
 output "secrets_reader_role_arn" {
   description = "Reads the secrets."
-  value       = aws_iam_role.secrets_reader.arn
+  value       = module.secrets_reader.arn
 }
 
 output "release_role_arn" {

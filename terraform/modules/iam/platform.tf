@@ -3,10 +3,12 @@ locals {
   platform_secrets = toset(["internal-service-secret", "admin-token", "api-key-secret", "webhook-encryption-key"])
 }
 
-resource "aws_kms_key" "platform" {
-  description             = "${var.name}: the installation's own secrets."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+module "key" {
+  source = "../key"
+
+  name        = var.name
+  purpose     = "platform"
+  description = "the installation's own secrets."
 }
 
 data "aws_secretsmanager_random_password" "platform" {
@@ -19,7 +21,7 @@ data "aws_secretsmanager_random_password" "platform" {
 resource "aws_secretsmanager_secret" "platform" {
   name        = "${var.name}/platform"
   description = "Between the apps, the platform owner's token, and what keys and signing secrets are kept with."
-  kms_key_id  = aws_kms_key.platform.arn
+  kms_key_id  = module.key.arn
   # With these lost, no stored API key can be checked and no signing secret read.
   recovery_window_in_days = 30
 }

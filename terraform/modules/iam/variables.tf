@@ -8,9 +8,9 @@ variable "name" {
   }
 }
 
-variable "cluster_name" {
+variable "cluster" {
   description = "Whose pods get identities."
-  type        = string
+  type        = object({ name = string, arn = string })
 }
 
 variable "secrets_reader" {

@@ -1,40 +1,14 @@
-data "aws_region" "current" {}
-
-data "aws_caller_identity" "current" {}
-
-data "aws_partition" "current" {}
-
 locals {
-  log_group  = "/payflow/${var.name}/kafka"
-  arn_prefix = "arn:${data.aws_partition.current.partition}"
-  log_arn    = "${local.arn_prefix}:logs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:log-group:${local.log_group}"
+  log_group = "/payflow/${var.name}/kafka"
 }
 
-resource "aws_kms_key" "this" {
-  description             = "${var.name}: events, the brokers' logs and the user's password."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+module "key" {
+  source = "../key"
 
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "Account"
-        Effect    = "Allow"
-        Principal = { AWS = "${local.arn_prefix}:iam::${data.aws_caller_identity.current.account_id}:root" }
-        Action    = "kms:*"
-        Resource  = "*"
-      },
-      {
-        Sid       = "Logs"
-        Effect    = "Allow"
-        Principal = { Service = "logs.${data.aws_region.current.id}.amazonaws.com" }
-        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
-        Resource  = "*"
-        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = local.log_arn } }
-      },
-    ]
-  })
+  name        = var.name
+  purpose     = "kafka"
+  description = "events, the brokers' logs and the user's password."
+  log_groups  = [local.log_group]
 }
 
 resource "aws_security_group" "this" {
@@ -62,11 +36,12 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = local.log_group
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.this.arn
+  kms_key_id        = module.key.arn
 }
 
 resource "aws_msk_configuration" "this" {
-  name           = var.name
+  # Another version is another configuration, which is there before the old one goes.
+  name           = "${var.name}-${replace(var.kafka_version, ".", "-")}"
   kafka_versions = [var.kafka_version]
 
   # `acks=all` waits for two of three copies, so that one broker may be away and none can be lost with what it
@@ -115,7 +90,7 @@ resource "aws_msk_cluster" "this" {
   }
 
   encryption_info {
-    encryption_at_rest_kms_key_arn = aws_kms_key.this.arn
+    encryption_at_rest_kms_key_arn = module.key.arn
 
     encryption_in_transit {
       client_broker = "TLS"

@@ -25,5 +25,5 @@ output "user_secret_name" {
 
 output "kms_key_arn" {
   description = "Encrypts the secret: whoever reads it decrypts with it."
-  value       = aws_kms_key.this.arn
+  value       = module.key.arn
 }

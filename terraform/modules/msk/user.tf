@@ -7,7 +7,7 @@ data "aws_secretsmanager_random_password" "user" {
 resource "aws_secretsmanager_secret" "user" {
   name        = "AmazonMSK_${var.name}"
   description = "Kafka's user of the apps."
-  kms_key_id  = aws_kms_key.this.arn
+  kms_key_id  = module.key.arn
 }
 
 resource "aws_secretsmanager_secret_version" "user" {

@@ -31,21 +31,21 @@ variable "client_security_group_id" {
 variable "kafka_version" {
   description = "As MSK names it; .kraft is Kafka without ZooKeeper."
   type        = string
-  default     = "3.9.x.kraft"
+  default     = "4.1.x.kraft"
 
   validation {
     condition     = can(regex("^[34]\\.[0-9]+\\.x\\.kraft$", var.kafka_version))
-    error_message = "The version is one in KRaft mode, such as 3.9.x.kraft."
+    error_message = "The version is one in KRaft mode, such as 4.1.x.kraft."
   }
 }
 
 variable "instance_type" {
-  description = "Such as kafka.m7g.large."
+  description = "Such as kafka.m7g.large, the smallest."
   type        = string
 
   validation {
-    condition     = can(regex("^kafka\\.[a-z0-9]+\\.[a-z0-9]+$", var.instance_type))
-    error_message = "A broker's type begins with kafka."
+    condition     = can(regex("^kafka\\.(m5|m7g)\\.([0-9]*x)?large$", var.instance_type))
+    error_message = "A broker's type is of kafka.m5 or kafka.m7g: MSK refuses kafka.t3 for new clusters."
   }
 }
 

@@ -1,41 +1,20 @@
 locals {
   flow_log_group = "/payflow/${var.name}/flow-log"
-  logs_service   = "logs.${local.region}.amazonaws.com"
-  account_root   = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"
-  flow_log_arn   = "arn:${data.aws_partition.current.partition}:logs:${local.region}:${data.aws_caller_identity.current.account_id}:log-group:${local.flow_log_group}"
 }
 
-resource "aws_kms_key" "flow_log" {
-  description             = "${var.name}: the record of who spoke to whom."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+module "key" {
+  source = "../key"
 
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "Account"
-        Effect    = "Allow"
-        Principal = { AWS = local.account_root }
-        Action    = "kms:*"
-        Resource  = "*"
-      },
-      {
-        Sid       = "Logs"
-        Effect    = "Allow"
-        Principal = { Service = local.logs_service }
-        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
-        Resource  = "*"
-        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = local.flow_log_arn } }
-      },
-    ]
-  })
+  name        = var.name
+  purpose     = "flow-log"
+  description = "the record of who spoke to whom."
+  log_groups  = [local.flow_log_group]
 }
 
 resource "aws_cloudwatch_log_group" "flow_log" {
   name              = local.flow_log_group
   retention_in_days = var.flow_log_retention_days
-  kms_key_id        = aws_kms_key.flow_log.arn
+  kms_key_id        = module.key.arn
 }
 
 resource "aws_iam_role" "flow_log" {
@@ -61,7 +40,7 @@ resource "aws_iam_role_policy" "flow_log" {
     Statement = [{
       Effect   = "Allow"
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-      Resource = "${local.flow_log_arn}:*"
+      Resource = "${aws_cloudwatch_log_group.flow_log.arn}:*"
     }]
   })
 }

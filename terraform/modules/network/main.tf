@@ -2,8 +2,6 @@ data "aws_region" "current" {}
 
 data "aws_caller_identity" "current" {}
 
-data "aws_partition" "current" {}
-
 locals {
   zones = { for index, zone in var.availability_zones : zone => index }
 

@@ -32,8 +32,8 @@ locals {
         description = "Partitions have no leader: their events wait in the outbox."
       }
       durable-memory = {
-        namespace   = "AWS/MemoryDB", metric = "DatabaseMemoryUsagePercentage"
-        dimensions  = { ClusterName = var.durable_name }, statistic = "Maximum"
+        # By a query: the metric is told for each node, and nodes come and go.
+        query       = "SELECT MAX(DatabaseMemoryUsagePercentage) FROM \"AWS/MemoryDB\" WHERE ClusterName = '${var.durable_name}'"
         comparison  = "GreaterThanThreshold", threshold = 45, minutes = 10
         description = "The event streams take more than they should: an exporter is behind, and ingest refuses at 60 %."
       }
@@ -44,6 +44,16 @@ locals {
         dimensions  = merge(local.kafka, { "Broker ID" = tostring(broker) }), statistic = "Maximum"
         comparison  = "GreaterThanThreshold", threshold = 75, minutes = 10
         description = "Broker ${broker}'s disk fills up: when it is full, the broker stops."
+      }
+    },
+    {
+      for broker in range(1, var.kafka_broker_count + 1) : "kafka-replicas-${broker}" => {
+        namespace   = "AWS/Kafka", metric = "UnderMinIsrPartitionCount"
+        dimensions  = merge(local.kafka, { "Broker ID" = tostring(broker) }), statistic = "Maximum"
+        comparison  = "GreaterThanThreshold", threshold = 0, minutes = 5
+        description = "Partitions that broker ${broker} leads have fewer than two copies: their events wait in the outbox."
+        # A broker that leads nothing says nothing.
+        missing = "notBreaching"
       }
     },
     {
@@ -62,16 +72,38 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric
-  dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
+  namespace           = try(each.value.namespace, null)
+  metric_name         = try(each.value.metric, null)
+  dimensions          = try(each.value.dimensions, null)
+  statistic           = try(each.value.statistic, null)
+  period              = can(each.value.query) ? null : 60
   comparison_operator = each.value.comparison
   threshold           = each.value.threshold
-  period              = 60
   evaluation_periods  = each.value.minutes
   # A store that says nothing may be gone.
-  treat_missing_data = "breaching"
+  treat_missing_data = try(each.value.missing, "breaching")
   alarm_actions      = [aws_sns_topic.alarms.arn]
   ok_actions         = [aws_sns_topic.alarms.arn]
+
+  dynamic "metric_query" {
+    for_each = can(each.value.query) ? [each.value.query] : []
+
+    content {
+      id          = "worst"
+      expression  = metric_query.value
+      period      = 60
+      return_data = true
+    }
+  }
+}
+
+# What no metric tells: that the standby took over, or that AWS is about to restart the server.
+resource "aws_db_event_subscription" "postgresql" {
+  name             = "${var.name}-postgresql"
+  sns_topic        = aws_sns_topic.alarms.arn
+  source_type      = "db-instance"
+  source_ids       = [var.postgresql_identifier]
+  event_categories = ["availability", "failover", "failure", "low storage", "maintenance", "recovery"]
+
+  depends_on = [aws_sns_topic_policy.alarms]
 }

@@ -1,38 +1,22 @@
 data "aws_caller_identity" "current" {}
 
-data "aws_partition" "current" {}
+locals {
+  publishers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]
+}
 
-# SNS's own key cannot be used by CloudWatch and Budgets.
-resource "aws_kms_key" "alarms" {
-  description             = "${var.name}: alarms on their way."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+# SNS's own key cannot be used by those who write here.
+module "key" {
+  source = "../key"
 
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "Account"
-        Effect    = "Allow"
-        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root" }
-        Action    = "kms:*"
-        Resource  = "*"
-      },
-      {
-        Sid       = "Alarms"
-        Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
-        Resource  = "*"
-        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
-      },
-    ]
-  })
+  name        = var.name
+  purpose     = "alarms"
+  description = "alarms on their way."
+  publishers  = local.publishers
 }
 
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
-  kms_master_key_id = aws_kms_key.alarms.id
+  kms_master_key_id = module.key.key_id
 }
 
 resource "aws_sns_topic_policy" "alarms" {
@@ -43,7 +27,7 @@ resource "aws_sns_topic_policy" "alarms" {
     Statement = [{
       Sid       = "Alarms"
       Effect    = "Allow"
-      Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
+      Principal = { Service = local.publishers }
       Action    = "sns:Publish"
       Resource  = aws_sns_topic.alarms.arn
       Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }

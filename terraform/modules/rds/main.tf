@@ -1,7 +1,24 @@
-resource "aws_kms_key" "this" {
-  description             = "${var.name}: PostgreSQL, its backups and its roles' passwords."
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+locals {
+  # RDS writes to groups of these names, and would make them itself: kept for ever, under no key of ours.
+  logs       = toset(["postgresql", "upgrade"])
+  log_groups = { for log in local.logs : log => "/aws/rds/instance/${var.name}/${log}" }
+}
+
+module "key" {
+  source = "../key"
+
+  name        = var.name
+  purpose     = "postgresql"
+  description = "PostgreSQL, its backups, its logs and its roles' passwords."
+  log_groups  = values(local.log_groups)
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = local.log_groups
+
+  name              = each.value
+  retention_in_days = var.log_retention_days
+  kms_key_id        = module.key.arn
 }
 
 resource "aws_db_subnet_group" "this" {
@@ -45,7 +62,6 @@ resource "aws_db_parameter_group" "this" {
       "log_min_error_statement"           = "panic"
       "log_parameter_max_length_on_error" = "0"
       "log_min_duration_statement"        = "-1"
-      "wal_compression"                   = "on"
     }
 
     content {
@@ -90,12 +106,12 @@ resource "aws_db_instance" "this" {
   allocated_storage     = var.storage_gb
   max_allocated_storage = var.storage_maximum_gb
   storage_encrypted     = true
-  kms_key_id            = aws_kms_key.this.arn
+  kms_key_id            = module.key.arn
 
   # RDS makes the password, keeps it in Secrets Manager and changes it every week; it is in no state file.
   username                      = "payflow_master"
   manage_master_user_password   = true
-  master_user_secret_kms_key_id = aws_kms_key.this.key_id
+  master_user_secret_kms_key_id = module.key.key_id
 
   multi_az               = var.multi_az
   db_subnet_group_name   = aws_db_subnet_group.this.name
@@ -117,8 +133,8 @@ resource "aws_db_instance" "this" {
   monitoring_interval             = 60
   monitoring_role_arn             = aws_iam_role.monitoring.arn
   performance_insights_enabled    = true
-  performance_insights_kms_key_id = aws_kms_key.this.arn
-  enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+  performance_insights_kms_key_id = module.key.arn
+  enabled_cloudwatch_logs_exports = local.logs
 
-  depends_on = [aws_iam_role_policy_attachment.monitoring]
+  depends_on = [aws_iam_role_policy_attachment.monitoring, aws_cloudwatch_log_group.this]
 }

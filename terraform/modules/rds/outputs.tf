@@ -13,6 +13,11 @@ output "master_secret_arn" {
   value       = aws_db_instance.this.master_user_secret[0].secret_arn
 }
 
+output "master_username" {
+  description = "Who makes the roles."
+  value       = aws_db_instance.this.username
+}
+
 output "role_secret_arns" {
   description = "Each role's secret: host, port, database, username, password and url, as JSON."
   value       = { for role, secret in aws_secretsmanager_secret.role : role => secret.arn }
@@ -30,7 +35,7 @@ output "create_roles_sql" {
 
 output "kms_key_arn" {
   description = "Encrypts the secrets: whoever reads them decrypts with it."
-  value       = aws_kms_key.this.arn
+  value       = module.key.arn
 }
 
 output "security_group_id" {

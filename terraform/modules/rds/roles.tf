@@ -18,7 +18,7 @@ resource "aws_secretsmanager_secret" "role" {
 
   name        = "${var.name}/postgresql/${each.key}"
   description = "PostgreSQL's role ${each.key}."
-  kms_key_id  = aws_kms_key.this.arn
+  kms_key_id  = module.key.arn
 }
 
 resource "aws_secretsmanager_secret_version" "role" {

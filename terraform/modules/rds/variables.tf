@@ -104,3 +104,14 @@ variable "apps" {
     error_message = "Apps are lower-case words, since they become names of roles and databases."
   }
 }
+
+variable "log_retention_days" {
+  description = "How long the server's logs are kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([7, 14, 30, 60, 90, 180, 365], var.log_retention_days)
+    error_message = "CloudWatch keeps logs for 7, 14, 30, 60, 90, 180 or 365 days."
+  }
+}

@@ -1,28 +1,5 @@
 mock_provider "aws" {
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1", name = "eu-central-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/mocked" }
-  }
-  mock_resource "aws_kms_key" {
-    defaults = { arn = "arn:aws:kms:eu-central-1:123456789012:key/mocked" }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mocked" }
-  }
-  mock_resource "aws_eks_cluster" {
-    defaults = { certificate_authority = [{ data = "bW9ja2Vk" }] }
-  }
-  mock_resource "aws_launch_template" {
-    defaults = { id = "lt-0123456789abcdef0", latest_version = 1 }
-  }
+  source = "../../mocks"
 }
 
 variables {
@@ -35,7 +12,7 @@ variables {
   }
 }
 
-run "the_api_is_private_and_secrets_are_encrypted" {
+run "a_private_cluster_that_is_entered_by_name_alone" {
   command = apply
 
   assert {
@@ -43,18 +20,15 @@ run "the_api_is_private_and_secrets_are_encrypted" {
     error_message = "The API has no public address unless one is asked for."
   }
   assert {
-    condition     = aws_eks_cluster.this.encryption_config[0].provider[0].key_arn == aws_kms_key.cluster.arn && contains(aws_eks_cluster.this.encryption_config[0].resources, "secrets")
+    condition     = aws_eks_cluster.this.encryption_config[0].provider[0].key_arn == module.key.arn && contains(aws_eks_cluster.this.encryption_config[0].resources, "secrets")
     error_message = "Secrets are encrypted with the cluster's own key."
   }
   assert {
     condition     = contains(aws_eks_cluster.this.enabled_cluster_log_types, "audit") && aws_cloudwatch_log_group.cluster.name == "/aws/eks/payflow-test/cluster"
     error_message = "The audit log is kept, in the group that EKS writes to."
   }
-}
 
-run "access_comes_from_entries_alone" {
-  command = plan
-
+  # Access comes from entries alone.
   assert {
     condition     = aws_eks_cluster.this.access_config[0].authentication_mode == "API" && !aws_eks_cluster.this.access_config[0].bootstrap_cluster_creator_admin_permissions
     error_message = "Neither aws-auth nor having created the cluster gives rights."
@@ -63,11 +37,8 @@ run "access_comes_from_entries_alone" {
     condition     = keys(aws_eks_access_entry.administrator) == ["platform"] && aws_eks_access_policy_association.administrator["platform"].access_scope[0].type == "cluster"
     error_message = "The named administrators have the cluster."
   }
-}
 
-run "nodes_have_few_rights_and_keep_their_credentials" {
-  command = plan
-
+  # Nodes have few rights and keep their credentials.
   assert {
     condition     = toset(keys(aws_iam_role_policy_attachment.node)) == toset(["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"])
     error_message = "Nodes may join and pull images, nothing else."
@@ -80,11 +51,8 @@ run "nodes_have_few_rights_and_keep_their_credentials" {
     condition     = aws_launch_template.node["apps"].block_device_mappings[0].ebs[0].encrypted == "true"
     error_message = "Disks are encrypted."
   }
-}
 
-run "pods_have_identities_and_network_policies_are_enforced" {
-  command = apply
-
+  # Pods have identities, and network policies are enforced.
   assert {
     condition     = contains(keys(aws_eks_addon.before_nodes), "eks-pod-identity-agent") && jsondecode(aws_eks_addon.before_nodes["vpc-cni"].configuration_values).enableNetworkPolicy == "true"
     error_message = "Pod Identity is there, and NetworkPolicies hold."
@@ -97,11 +65,8 @@ run "pods_have_identities_and_network_policies_are_enforced" {
     condition     = length(aws_eks_addon.after_nodes["coredns"].pod_identity_association) == 0
     error_message = "Others have no identity."
   }
-}
 
-run "images_keep_their_tags" {
-  command = plan
-
+  # Images keep their tags.
   assert {
     condition     = alltrue([for repository in aws_ecr_repository.this : repository.image_tag_mutability == "IMMUTABLE" && repository.image_scanning_configuration[0].scan_on_push])
     error_message = "Tags are never moved, and images are scanned."
@@ -123,66 +88,25 @@ run "a_public_address_is_for_named_networks" {
   }
 }
 
-run "refuses_the_whole_internet" {
+run "refuses_the_whole_internet_an_old_kubernetes_one_zone_and_a_cluster_that_nobody_could_enter" {
   command = plan
   variables {
     public_access_cidrs = ["0.0.0.0/0"]
+    kubernetes_version  = "1.29"
+    administrators      = {}
+    subnet_ids          = ["subnet-0a"]
+    log_retention_days  = 31
+    name                = "PayFlow"
+    node_groups         = {}
   }
-  expect_failures = [var.public_access_cidrs]
+  expect_failures = [var.public_access_cidrs, var.kubernetes_version, var.administrators, var.subnet_ids, var.log_retention_days, var.name, var.node_groups]
 }
 
-run "refuses_an_old_kubernetes" {
-  command = plan
-  variables {
-    kubernetes_version = "1.29"
-  }
-  expect_failures = [var.kubernetes_version]
-}
-
-run "refuses_a_cluster_that_nobody_could_enter" {
-  command = plan
-  variables {
-    administrators = {}
-  }
-  expect_failures = [var.administrators]
-}
-
-run "refuses_an_administrator_that_is_no_principal" {
+run "refuses_an_administrator_that_is_no_principal_and_sizes_that_contradict_each_other" {
   command = plan
   variables {
     administrators = { everyone = "*" }
+    node_groups    = { apps = { instance_types = ["m7g.large"], minimum = 5, desired = 3, maximum = 9 } }
   }
-  expect_failures = [var.administrators]
-}
-
-run "refuses_sizes_that_contradict_each_other" {
-  command = plan
-  variables {
-    node_groups = { apps = { instance_types = ["m7g.large"], minimum = 5, desired = 3, maximum = 9 } }
-  }
-  expect_failures = [var.node_groups]
-}
-
-run "refuses_a_cluster_without_nodes" {
-  command = plan
-  variables {
-    node_groups = {}
-  }
-  expect_failures = [var.node_groups]
-}
-
-run "refuses_one_zone" {
-  command = plan
-  variables {
-    subnet_ids = ["subnet-0a"]
-  }
-  expect_failures = [var.subnet_ids]
-}
-
-run "refuses_a_retention_that_cloudwatch_does_not_have" {
-  command = plan
-  variables {
-    log_retention_days = 31
-  }
-  expect_failures = [var.log_retention_days]
+  expect_failures = [var.administrators, var.node_groups]
 }

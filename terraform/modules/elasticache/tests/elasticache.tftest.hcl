@@ -1,16 +1,5 @@
 mock_provider "aws" {
-  mock_data "aws_secretsmanager_random_password" {
-    defaults = { random_password = "mockedPassword0123" }
-  }
-  mock_resource "aws_kms_key" {
-    defaults = { arn = "arn:aws:kms:eu-central-1:123456789012:key/mocked" }
-  }
-  mock_resource "aws_elasticache_replication_group" {
-    defaults = { primary_endpoint_address = "cache.example.euc1.cache.amazonaws.com" }
-  }
-  mock_resource "aws_memorydb_cluster" {
-    defaults = { cluster_endpoint = [{ address = "durable.example.memorydb.eu-central-1.amazonaws.com", port = 6379 }] }
-  }
+  source = "../../mocks"
 }
 
 variables {
@@ -22,7 +11,7 @@ variables {
   durable                  = { node_type = "db.r7g.large", shards = 2, replicas = 1 }
 }
 
-run "the_cache_takes_named_users_over_tls_alone" {
+run "a_cache_and_a_durable_store_for_named_users_over_tls" {
   command = apply
 
   assert {
@@ -41,20 +30,14 @@ run "the_cache_takes_named_users_over_tls_alone" {
     condition     = aws_elasticache_replication_group.cache.at_rest_encryption_enabled == "true" || aws_elasticache_replication_group.cache.at_rest_encryption_enabled == true
     error_message = "The disk is encrypted."
   }
-}
 
-run "the_cache_survives_a_node_where_it_has_a_replica" {
-  command = plan
-
+  # The cache survives a node where it has a replica.
   assert {
     condition     = aws_elasticache_replication_group.cache.automatic_failover_enabled && aws_elasticache_replication_group.cache.multi_az_enabled && aws_elasticache_replication_group.cache.num_cache_clusters == 2
     error_message = "A replica in another zone takes over."
   }
-}
 
-run "the_durable_store_keeps_what_it_acknowledged" {
-  command = apply
-
+  # The durable store keeps what it acknowledged.
   assert {
     condition     = one([for parameter in aws_memorydb_parameter_group.durable.parameter : parameter.value if parameter.name == "maxmemory-policy"]) == "noeviction"
     error_message = "Nothing is evicted."
@@ -71,35 +54,48 @@ run "the_durable_store_keeps_what_it_acknowledged" {
     condition     = alltrue([for string in [aws_memorydb_user.apps.access_string, aws_elasticache_user.apps.access_string] : strcontains(string, "-flushall") && strcontains(string, "-flushdb")])
     error_message = "The apps' user cannot empty a store."
   }
-}
 
-run "secrets_have_the_urls_that_apps_take" {
-  command = apply
-
+  # Secrets have the URLs that apps take.
   assert {
-    condition     = jsondecode(aws_secretsmanager_secret_version.url["cache"].secret_string).url == "rediss://payflow:mockedPassword0123@cache.example.euc1.cache.amazonaws.com:6379"
+    condition     = jsondecode(aws_secretsmanager_secret_version.url["cache"].secret_string).url == "rediss://payflow:mockedPassword0123@cache.mocked.euc1.cache.amazonaws.example:6379"
     error_message = "REDIS_URL, by TLS."
   }
   assert {
-    condition     = jsondecode(aws_secretsmanager_secret_version.url["durable"].secret_string).url == "rediss://payflow-test-payflow:mockedPassword0123@durable.example.memorydb.eu-central-1.amazonaws.com:6379"
-    error_message = "INGEST_REDIS_URL, by TLS."
+    condition     = jsondecode(aws_secretsmanager_secret_version.url["durable"].secret_string).url == "rediss://payflow-test-payflow:mockedPassword0123@clustercfg.durable.memorydb.eu-central-1.amazonaws.example:6379"
+    error_message = "DURABLE_REDIS_URL, by TLS."
+  }
+  assert {
+    condition = [
+      for url in split(",", jsondecode(aws_secretsmanager_secret_version.url["ingest"].secret_string).url) :
+      regex("^rediss://payflow-test-payflow:mockedPassword0123@(.*):6379$", url)[0]
+      ] == [
+      "clustercfg.durable.memorydb.eu-central-1.amazonaws.example",
+      "durable-0001-001.durable.memorydb.eu-central-1.amazonaws.example",
+      "durable-0001-002.durable.memorydb.eu-central-1.amazonaws.example",
+    ]
+    error_message = "INGEST_REDIS_URL names several nodes, so that ingest knows that it has a cluster before it."
   }
 }
 
-run "refuses_a_durable_store_without_a_replica" {
+run "refuses_a_durable_store_without_a_replica_nodes_of_another_service_and_one_zone" {
   command = plan
   variables {
-    durable = { node_type = "db.r7g.large", shards = 1, replicas = 0 }
+    durable                 = { node_type = "db.r7g.large", shards = 1, replicas = 0 }
+    cache                   = { node_type = "db.r7g.large", replicas = 1 }
+    snapshot_retention_days = 0
+    subnet_ids              = ["subnet-0a"]
+    name                    = "PayFlow"
   }
-  expect_failures = [var.durable]
+  expect_failures = [var.durable, var.cache, var.snapshot_retention_days, var.subnet_ids, var.name]
 }
 
-run "refuses_more_shards_than_partitions" {
+run "refuses_more_shards_than_partitions_and_more_replicas_than_there_are" {
   command = plan
   variables {
     durable = { node_type = "db.r7g.large", shards = 32, replicas = 1 }
+    cache   = { node_type = "cache.m7g.large", replicas = 6 }
   }
-  expect_failures = [var.durable]
+  expect_failures = [var.durable, var.cache]
 }
 
 run "refuses_a_cache_node_for_the_durable_store" {
@@ -108,28 +104,4 @@ run "refuses_a_cache_node_for_the_durable_store" {
     durable = { node_type = "cache.r7g.large", shards = 1, replicas = 1 }
   }
   expect_failures = [var.durable]
-}
-
-run "refuses_another_services_nodes_for_the_cache" {
-  command = plan
-  variables {
-    cache = { node_type = "db.r7g.large", replicas = 1 }
-  }
-  expect_failures = [var.cache]
-}
-
-run "refuses_to_keep_no_snapshots" {
-  command = plan
-  variables {
-    snapshot_retention_days = 0
-  }
-  expect_failures = [var.snapshot_retention_days]
-}
-
-run "refuses_one_zone" {
-  command = plan
-  variables {
-    subnet_ids = ["subnet-0a"]
-  }
-  expect_failures = [var.subnet_ids]
 }

@@ -1,31 +1,5 @@
 mock_provider "aws" {
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1", name = "eu-central-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_secretsmanager_random_password" {
-    defaults = { random_password = "mockedPassword" }
-  }
-  mock_resource "aws_kms_key" {
-    defaults = { arn = "arn:aws:kms:eu-central-1:123456789012:key/mocked" }
-  }
-  mock_resource "aws_msk_configuration" {
-    defaults = { arn = "arn:aws:kafka:eu-central-1:123456789012:configuration/mocked", latest_revision = 1 }
-  }
-  mock_resource "aws_msk_cluster" {
-    defaults = { arn = "arn:aws:kafka:eu-central-1:123456789012:cluster/mocked/1" }
-  }
-  mock_resource "aws_secretsmanager_secret" {
-    defaults = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:AmazonMSK_mocked" }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mocked" }
-  }
+  source = "../../mocks"
 }
 
 variables {
@@ -36,8 +10,8 @@ variables {
   instance_type            = "kafka.m7g.large"
 }
 
-run "an_acknowledged_event_is_in_two_zones" {
-  command = plan
+run "an_acknowledged_event_is_in_two_zones_and_only_scram_gets_in" {
+  command = apply
 
   assert {
     condition = alltrue([for line in [
@@ -50,11 +24,12 @@ run "an_acknowledged_event_is_in_two_zones" {
     condition     = aws_msk_cluster.this.number_of_broker_nodes == 3 && endswith(aws_msk_cluster.this.kafka_version, ".kraft")
     error_message = "A broker a zone, without ZooKeeper."
   }
-}
+  assert {
+    condition     = aws_msk_configuration.this.name == "payflow-test-4-1-x-kraft"
+    error_message = "A configuration of another version has another name, since both are there for a while."
+  }
 
-run "only_scram_over_tls_gets_in" {
-  command = apply
-
+  # Only SCRAM over TLS gets in.
   assert {
     condition     = aws_msk_cluster.this.encryption_info[0].encryption_in_transit[0].client_broker == "TLS" && aws_msk_cluster.this.encryption_info[0].encryption_in_transit[0].in_cluster
     error_message = "TLS everywhere."
@@ -68,16 +43,13 @@ run "only_scram_over_tls_gets_in" {
     error_message = "No port but SCRAM's is open."
   }
   assert {
-    condition     = aws_msk_cluster.this.encryption_info[0].encryption_at_rest_kms_key_arn == aws_kms_key.this.arn
+    condition     = aws_msk_cluster.this.encryption_info[0].encryption_at_rest_kms_key_arn == module.key.arn
     error_message = "Disks are encrypted with a key of ours."
   }
-}
 
-run "the_user_is_one_that_msk_accepts" {
-  command = apply
-
+  # The user is one that MSK accepts.
   assert {
-    condition     = aws_secretsmanager_secret.user.name == "AmazonMSK_payflow-test" && aws_secretsmanager_secret.user.kms_key_id == aws_kms_key.this.arn
+    condition     = aws_secretsmanager_secret.user.name == "AmazonMSK_payflow-test" && aws_secretsmanager_secret.user.kms_key_id == module.key.arn
     error_message = "MSK demands this beginning, and a key that is not AWS's own."
   }
   assert {
@@ -101,50 +73,16 @@ run "more_brokers_are_spread_evenly" {
   }
 }
 
-run "refuses_two_zones" {
+run "refuses_two_zones_zookeeper_half_a_broker_and_what_msk_does_not_sell" {
   command = plan
   variables {
-    subnet_ids = ["subnet-0a", "subnet-0b"]
-  }
-  expect_failures = [var.subnet_ids]
-}
-
-run "refuses_zookeeper" {
-  command = plan
-  variables {
-    kafka_version = "3.9.x"
-  }
-  expect_failures = [var.kafka_version]
-}
-
-run "refuses_half_a_broker" {
-  command = plan
-  variables {
-    brokers_per_zone = 1.5
-  }
-  expect_failures = [var.brokers_per_zone]
-}
-
-run "refuses_another_services_instances" {
-  command = plan
-  variables {
-    instance_type = "m7g.large"
-  }
-  expect_failures = [var.instance_type]
-}
-
-run "refuses_a_disk_that_is_too_small" {
-  command = plan
-  variables {
-    storage_gb = 1
-  }
-  expect_failures = [var.storage_gb]
-}
-
-run "refuses_a_retention_that_cloudwatch_does_not_have" {
-  command = plan
-  variables {
+    subnet_ids         = ["subnet-0a", "subnet-0b"]
+    kafka_version      = "3.9.x"
+    brokers_per_zone   = 1.5
+    instance_type      = "kafka.t3.small"
+    storage_gb         = 1
     log_retention_days = 31
+    name               = "PayFlow"
   }
-  expect_failures = [var.log_retention_days]
+  expect_failures = [var.subnet_ids, var.kafka_version, var.brokers_per_zone, var.instance_type, var.storage_gb, var.log_retention_days, var.name]
 }

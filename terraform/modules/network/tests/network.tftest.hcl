@@ -1,22 +1,5 @@
 mock_provider "aws" {
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1", name = "eu-central-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/mocked" }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mocked" }
-  }
-  mock_resource "aws_kms_key" {
-    defaults = { arn = "arn:aws:kms:eu-central-1:123456789012:key/mocked" }
-  }
+  source = "../../mocks"
 }
 
 variables {
@@ -24,8 +7,8 @@ variables {
   availability_zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
 }
 
-run "three_zones_of_three_kinds_of_subnets_that_do_not_overlap" {
-  command = plan
+run "three_zones_of_three_kinds_of_subnets_of_which_stores_are_closed" {
+  command = apply
 
   assert {
     condition     = length(aws_subnet.public) == 3 && length(aws_subnet.private) == 3 && length(aws_subnet.data) == 3
@@ -45,14 +28,31 @@ run "three_zones_of_three_kinds_of_subnets_that_do_not_overlap" {
     condition     = alltrue([for subnet in aws_subnet.public : subnet.map_public_ip_on_launch == false])
     error_message = "No subnet gives out public addresses by itself."
   }
-}
 
-run "each_zone_has_its_own_way_out" {
-  command = plan
-
+  # Each zone has its own way out.
   assert {
     condition     = length(aws_nat_gateway.this) == 3 && length(aws_route.out) == 3
     error_message = "A zone's outage must not cut the others off."
+  }
+
+  # Stores have no way out, and strangers no way in.
+  assert {
+    condition     = alltrue([for route in aws_route.out : route.route_table_id != aws_route_table.data.id]) && aws_route.to_internet.route_table_id != aws_route_table.data.id
+    error_message = "The stores' table has no route out."
+  }
+  assert {
+    condition     = length(aws_default_security_group.closed.ingress) == 0 && length(aws_default_security_group.closed.egress) == 0
+    error_message = "The default security group admits nothing."
+  }
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.endpoints : rule.from_port == 443 && rule.cidr_ipv4 != "0.0.0.0/0"])
+    error_message = "Endpoints are reached by TLS from within alone."
+  }
+
+  # Traffic is recorded.
+  assert {
+    condition     = aws_flow_log.this.traffic_type == "ALL" && aws_cloudwatch_log_group.flow_log.kms_key_id == module.key.arn
+    error_message = "All traffic is recorded, under a key of its own."
   }
 }
 
@@ -69,80 +69,22 @@ run "one_way_out_for_all_where_that_is_wanted" {
   }
 }
 
-run "stores_have_no_way_out_and_strangers_no_way_in" {
-  command = apply
-
-  assert {
-    condition     = alltrue([for route in aws_route.out : route.route_table_id != aws_route_table.data.id]) && aws_route.to_internet.route_table_id != aws_route_table.data.id
-    error_message = "The stores' table has no route out."
-  }
-  assert {
-    condition     = length(aws_default_security_group.closed.ingress) == 0 && length(aws_default_security_group.closed.egress) == 0
-    error_message = "The default security group admits nothing."
-  }
-  assert {
-    condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.endpoints : rule.from_port == 443 && rule.cidr_ipv4 != "0.0.0.0/0"])
-    error_message = "Endpoints are reached by TLS from within alone."
-  }
-}
-
-run "traffic_is_recorded_and_encrypted" {
-  command = apply
-
-  assert {
-    condition     = aws_flow_log.this.traffic_type == "ALL" && aws_cloudwatch_log_group.flow_log.kms_key_id == aws_kms_key.flow_log.arn
-    error_message = "All traffic is recorded, under a key of its own."
-  }
-  assert {
-    condition     = aws_kms_key.flow_log.enable_key_rotation
-    error_message = "Keys are rotated."
-  }
-}
-
-run "refuses_public_addresses" {
+run "refuses_public_addresses_two_zones_and_what_aws_does_not_have" {
   command = plan
   variables {
-    cidr = "8.8.0.0/16"
-  }
-  expect_failures = [var.cidr]
-}
-
-run "refuses_a_block_that_is_too_small" {
-  command = plan
-  variables {
-    cidr = "10.0.0.0/24"
-  }
-  expect_failures = [var.cidr]
-}
-
-run "refuses_two_zones" {
-  command = plan
-  variables {
-    availability_zones = ["eu-central-1a", "eu-central-1b"]
-  }
-  expect_failures = [var.availability_zones]
-}
-
-run "refuses_one_zone_three_times" {
-  command = plan
-  variables {
-    availability_zones = ["eu-central-1a", "eu-central-1a", "eu-central-1a"]
-  }
-  expect_failures = [var.availability_zones]
-}
-
-run "refuses_a_name_that_aws_would" {
-  command = plan
-  variables {
-    name = "PayFlow_Production"
-  }
-  expect_failures = [var.name]
-}
-
-run "refuses_a_retention_that_cloudwatch_does_not_have" {
-  command = plan
-  variables {
+    cidr                    = "8.8.0.0/16"
+    availability_zones      = ["eu-central-1a", "eu-central-1b"]
+    name                    = "PayFlow_Production"
     flow_log_retention_days = 31
   }
-  expect_failures = [var.flow_log_retention_days]
+  expect_failures = [var.cidr, var.availability_zones, var.name, var.flow_log_retention_days]
+}
+
+run "refuses_a_block_that_is_too_small_and_one_zone_three_times" {
+  command = plan
+  variables {
+    cidr               = "10.0.0.0/24"
+    availability_zones = ["eu-central-1a", "eu-central-1a", "eu-central-1a"]
+  }
+  expect_failures = [var.cidr, var.availability_zones]
 }

@@ -1,19 +1,5 @@
 mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_resource "aws_kms_key" {
-    defaults = { arn = "arn:aws:kms:eu-central-1:123456789012:key/mocked" }
-  }
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:payflow-test-alarms" }
-  }
-  mock_resource "aws_prometheus_workspace" {
-    defaults = { prometheus_endpoint = "https://aps.example/workspaces/ws-1/" }
-  }
+  source = "../../mocks"
 }
 
 variables {
@@ -28,33 +14,38 @@ variables {
   durable_name          = "payflow-test-durable"
 }
 
-run "every_store_is_watched" {
+run "every_store_is_watched_and_people_hear_of_it" {
   command = apply
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 11
-    error_message = "Six alarms, one for each of three brokers' disks, one for each of two nodes of the cache."
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 14
+    error_message = "Six alarms, two for each of three brokers, one for each of two nodes of the cache."
   }
   assert {
-    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.this : alarm.namespace]) == toset(["AWS/RDS", "AWS/Kafka", "AWS/MemoryDB", "AWS/ElastiCache"])
-    error_message = "PostgreSQL, Kafka and both Redis."
+    condition     = toset([for alarm in local.alarms : try(alarm.namespace, "by a query")]) == toset(["AWS/RDS", "AWS/Kafka", "by a query", "AWS/ElastiCache"])
+    error_message = "PostgreSQL, Kafka and the cache Redis."
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == "breaching" && alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])])
+    condition     = strcontains(one(aws_cloudwatch_metric_alarm.this["durable-memory"].metric_query).expression, "FROM \"AWS/MemoryDB\" WHERE ClusterName = 'payflow-test-durable'")
+    error_message = "The durable Redis, by all its nodes."
+  }
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : (alarm.treat_missing_data == "breaching" || startswith(name, "kafka-replicas")) && alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])])
     error_message = "Silence is an alarm, and somebody hears of each."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["postgresql-storage"].threshold == 10737418240
     error_message = "A tenth of 100 GB."
   }
-}
 
-run "alarms_reach_people_and_are_encrypted" {
-  command = apply
-
+  # Alarms reach people and are encrypted.
   assert {
-    condition     = aws_sns_topic.alarms.kms_master_key_id == aws_kms_key.alarms.id && aws_sns_topic_subscription.alarms["on-call@example.com"].protocol == "email"
+    condition     = aws_sns_topic.alarms.kms_master_key_id == module.key.key_id && aws_sns_topic_subscription.alarms["on-call@example.com"].protocol == "email"
     error_message = "The topic has a key that CloudWatch may use, and a reader."
+  }
+  assert {
+    condition     = contains(aws_db_event_subscription.postgresql.event_categories, "failover") && aws_db_event_subscription.postgresql.sns_topic == aws_sns_topic.alarms.arn && contains(jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Principal.Service, "events.rds.amazonaws.com")
+    error_message = "A failover of PostgreSQL is told."
   }
   assert {
     condition     = length(aws_budgets_budget.month.notification) == 2 && aws_budgets_budget.month.limit_amount == "1000"
@@ -77,12 +68,14 @@ run "without_a_workspace_nothing_is_told_of_one" {
   }
 }
 
-run "refuses_alarms_that_nobody_hears" {
+run "refuses_alarms_that_nobody_hears_and_a_budget_of_nothing" {
   command = plan
   variables {
-    subscribers = []
+    subscribers        = []
+    monthly_budget_usd = 0
+    name               = "PayFlow"
   }
-  expect_failures = [var.subscribers]
+  expect_failures = [var.subscribers, var.monthly_budget_usd, var.name]
 }
 
 run "refuses_what_is_no_address" {
@@ -91,12 +84,4 @@ run "refuses_what_is_no_address" {
     subscribers = ["on-call"]
   }
   expect_failures = [var.subscribers]
-}
-
-run "refuses_a_budget_of_nothing" {
-  command = plan
-  variables {
-    monthly_budget_usd = 0
-  }
-  expect_failures = [var.monthly_budget_usd]
 }
