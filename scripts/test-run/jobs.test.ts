@@ -68,12 +68,14 @@ test("who uses Kubernetes waits for it: the operator's files with servers, and t
 });
 
 test("what is built for a file follows from where it lies and what it imports", () => {
-  const names = ["scripts/test/chart/scored.test.ts", "scripts/test/node/pods.alone.test.ts"];
-  const jobs = withFiles(names, (root) => {
-    writeFileSync(
-      path.join(root, names[0] ?? ""),
-      'import { kubeScoreBinary } from "…/cluster/chart-tools.ts";',
-    );
+  const imports = {
+    "scripts/test/chart/scored.test.ts":
+      'import { kubeScoreBinary } from "…/one-machine/cluster/chart-tools.ts";',
+    "scripts/test/node/pods.alone.test.ts":
+      'import { clusterFolder } from "…/one-machine/cluster/cluster.ts";',
+  };
+  const jobs = withFiles(Object.keys(imports), (root) => {
+    for (const [file, text] of Object.entries(imports)) writeFileSync(path.join(root, file), text);
     return planJobs(root, "");
   });
   expect(jobs.map(({ needs }) => needs)).toEqual([

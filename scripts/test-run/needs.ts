@@ -22,11 +22,11 @@ const onNode = (file: string) => file.startsWith("scripts/test/node/");
 /** By what a file is about, which its path says, and by what it imports. */
 const tells: Readonly<Record<Need, (file: string, text: string) => boolean>> = {
   kafka: (file, text) => file.includes("kafka") || text.includes("/testkit/kafka.ts"),
-  // The operator's may import it by way of others.
+  // The operator's may import it by way of others; those on a node start a whole cluster of their own.
   kubernetes: (file, text) =>
     file.startsWith("operator/") ||
     file.includes("kubernetes") ||
-    /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\/(?!chart-tools|node\/)/.test(text),
+    (!onNode(file) && /\/testkit\/kubernetes\.ts"|\/one-machine\/cluster\/(?!chart-tools|node\/)/.test(text)),
   node: onNode,
   release: (file) => onNode(file) || file.startsWith("scripts/test/image/"),
   // A release has the chart as Helm packages it.
