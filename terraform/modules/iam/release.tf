@@ -13,6 +13,8 @@ resource "aws_iam_openid_connect_provider" "github" {
 
   url            = "https://${local.github}"
   client_id_list = ["sts.amazonaws.com"]
+  # AWS verifies GitHub by its own list of authorities and passes over this; the provider demanded one until 5.81.
+  thumbprint_list = ["ffffffffffffffffffffffffffffffffffffffff"]
 }
 
 resource "aws_iam_role" "release" {
