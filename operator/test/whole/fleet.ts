@@ -17,8 +17,11 @@ export interface Family {
 
 let count = 0;
 
-/** Makes one of each kind. */
-export async function makeFamily({ shop }: Workplace, tenantSpec: object = {}): Promise<Family> {
+/** Makes one of each kind; what is given of their specs differs from the usual. */
+export async function makeFamily(
+  { shop }: Workplace,
+  specs: { readonly tenant?: object; readonly endpoint?: object } = {},
+): Promise<Family> {
   count += 1;
   const [policy, tenant, endpoint] = [`policy-${count}`, `tenant-${count}`, `hook-${count}`];
   await shop.create(fraudPolicyKind, policy, {
@@ -26,10 +29,11 @@ export async function makeFamily({ shop }: Workplace, tenantSpec: object = {}): 
   });
   await shop.create(tenantKind, tenant, {
     ...{ displayName: "Acme", contactEmail: "owner@example.com", mode: "test", currency: "INR" },
-    ...{ fraudPolicyRef: { name: policy }, ...tenantSpec },
+    ...{ fraudPolicyRef: { name: policy }, ...specs.tenant },
   });
   await shop.create(webhookEndpointKind, endpoint, {
     ...{ tenantRef: { name: tenant }, mode: "test", url: "http://127.0.0.1:9/", events: ["payment.settled"] },
+    ...specs.endpoint,
   });
   return {
     members: [

@@ -63,7 +63,12 @@ async function rotate({ members }: Family, value: string): Promise<void> {
 /** A family whose keys have been replaced once, so that their status says so. */
 async function rotatedFamily(): Promise<Family> {
   const operator = await place.startOperator();
-  const family = await makeFamily(place, { apiKey: { rotation: { overlap: "0s" } } });
+  // A rotation would wait for the overlap of the one before.
+  const rotation = { overlap: "0s" };
+  const family = await makeFamily(place, {
+    tenant: { apiKey: { rotation } },
+    endpoint: { signing: { rotation } },
+  });
   await settled(place, [family]);
   await rotate(family, "0");
   await eventually(() => hasRotated(family, "0"), { timeoutMs: 150_000 });

@@ -91,7 +91,9 @@ test.each(Array.from({ length: seeds }, (_, index) => index + 1))(
     const families: Family[] = [];
     for (let phase = 0; phase < 3; phase += 1) {
       troubles.setCalm(false);
-      families.push(await makeFamily(place, { apiKey: { rotation: { overlap: "2s" } } }));
+      const rotation = { overlap: "2s" };
+      const specs = { tenant: { apiKey: { rotation } }, endpoint: { signing: { rotation } } };
+      families.push(await makeFamily(place, specs));
       for (let step = 0; step < 12; step += 1) {
         await disturb(pick(random, families), pick(random, disturbances), phase * 100 + step);
       }
