@@ -107,13 +107,13 @@ test(
 
 const replicasOf = async (app: string) => (await read("deployment", `payflow-${app}`)).spec.replicas;
 
+const scale = (replicas: number, ...what: string[]) =>
+  cluster.kubectl(["scale", "--namespace", namespace, "--replicas", `${replicas}`, "deployment", ...what]);
+
 test(
-  "an upgrade after somebody has scaled an app by hand goes through, and the values have the say again",
+  "an upgrade after the apps were stopped by hand brings them back, as many as the values say",
   async () => {
-    await cluster.kubectl([
-      ...["scale", "deployment", "--namespace", namespace, "--replicas", "0"],
-      ...["--selector", "app.kubernetes.io/instance=payflow"],
-    ]);
+    await scale(0, "--selector", "app.kubernetes.io/instance=payflow");
     expect(await replicasOf("payment")).toBe(0);
     await upgrade(...trial);
     expect([await replicasOf("payment"), await replicasOf("operator")]).toEqual([1, 1]);
@@ -122,14 +122,15 @@ test(
 );
 
 test(
-  "an upgrade that hands an app over to an autoscaler takes no pods from it, and one that takes it back goes through",
+  "an app that was scaled by hand keeps its pods when an autoscaler takes it over, and goes back to Helm by force",
   async () => {
-    await upgrade(...trial, "--set", "apps.payment.replicas=3");
-    expect(await replicasOf("payment")).toBe(3);
+    await scale(4, "payflow-payment");
     await upgrade(...trial, "--set", "apps.payment.autoscaling.kind=hpa");
-    expect(await replicasOf("payment")).toBeGreaterThanOrEqual(2);
-    await upgrade(...trial, "--set", "apps.payment.replicas=4");
     expect(await replicasOf("payment")).toBe(4);
+    const back = ["--set", "apps.payment.replicas=3"];
+    await expect(upgrade(...trial, ...back)).rejects.toThrow("conflict");
+    await upgrade(...trial, ...back, "--force-conflicts");
+    expect(await replicasOf("payment")).toBe(3);
   },
   patienceMs,
 );
