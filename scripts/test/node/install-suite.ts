@@ -104,7 +104,7 @@ export function installTests(payflow: () => InstalledPayFlow, underWay: () => vo
         );
         expect(await payments()).toEqual(before);
 
-        await payflow().install();
+        await payflow().install(payflow().values({ apps: { ledger: { autoscaling } } }));
         await payflow().open();
         const paid = await pay(key, 500);
         expect(paid.status).toBe(201);
@@ -112,6 +112,27 @@ export function installTests(payflow: () => InstalledPayFlow, underWay: () => vo
         expect(await payments()).toHaveLength(before.length + 1);
       },
       2 * patienceMs,
+    );
+
+    test(
+      "an autoscaled app comes up where nobody measures processors too, and its autoscaler says that",
+      async () => {
+        const group = "/apis/autoscaling/v2/namespaces";
+        const url = `${group}/${payflow().namespace}/horizontalpodautoscalers/payflow-ledger`;
+        await eventually(
+          async () => {
+            const { status } = (await payflow().cluster.request("GET", url)).body;
+            const told = status.conditions.map(
+              (one: KubernetesObject) => `${one.type} ${one.status} ${one.reason}`,
+            );
+            expect(told).toContain("AbleToScale True SucceededGetScale");
+            expect(told).toContain("ScalingActive False FailedGetResourceMetric");
+          },
+          { timeoutMs: 90_000, everyMs: 250 },
+        );
+        expect(await payflow().pods("ledger")).toHaveLength(1);
+      },
+      patienceMs,
     );
 
     const pay = (key: string, amount: number) =>
@@ -146,6 +167,8 @@ function endpoint(url: string): KubernetesObject {
     spec: { tenantRef: { name: "chai-point" }, mode: "test", url, events: ["payment.settled"] },
   };
 }
+
+const autoscaling = { kind: "hpa", minReplicas: 1, maxReplicas: 3 };
 
 const sumOf = (accounts: readonly { debits: number; credits: number }[]) =>
   accounts.reduce((sum, { debits, credits }) => sum + debits - credits, 0);

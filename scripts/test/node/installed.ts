@@ -64,7 +64,7 @@ export class InstalledPayFlow {
       webhooks: { allowPrivate: true },
       ...differing,
       // Tests wait until it is known what became of every lost answer.
-      apps: { payment: { replicas: 2, env: shortWaits } },
+      apps: { payment: { replicas: 2, env: shortWaits }, ...(differing.apps ?? {}) },
     };
   }
 
