@@ -47,6 +47,7 @@ export async function passagesOf(truth: Truth, brokers: ThreeBrokers): Promise<P
 export class SilenceWatch {
   readonly #fromMs = Date.now();
   readonly #deeds: Deed[] = [];
+  readonly #stalls = new OwnStalls();
 
   /** Remembers when this began and ended. */
   async during(what: string, run: () => Promise<unknown>): Promise<void> {
@@ -55,12 +56,19 @@ export class SilenceWatch {
     this.#deeds.push({ atMs: Date.now(), text: `${what} ends` });
   }
 
-  /** The longest time without a booking until now in milliseconds, and in which stage it lay. */
-  async longest(read: () => Promise<Passage[]>): Promise<{ ms: number; story: string }> {
+  /**
+   * Ends the watch. The longest time without a booking, less what this process itself stood still in it, and
+   * in which stage it lay.
+   */
+  async end(read: () => Promise<Passage[]>): Promise<{ ms: number; story: string }> {
+    this.#stalls.stop();
     const toMs = Date.now();
     const passages = await read();
-    const silence = longestSilence(passages, "booked", { fromMs: this.#fromMs, toMs });
-    return { ms: silence.toMs - silence.fromMs, story: this.#story(passages, silence) };
+    const ownMs = (one: Silence) => lengthOf(one) - this.#stalls.within(one);
+    const silence = longestSilence(passages, "booked", { fromMs: this.#fromMs, toMs }, ownMs);
+    const stalledMs = this.#stalls.within(silence);
+    const story = `${this.#story(passages, silence)}\n  in it this process stood still for ${stalledMs} ms`;
+    return { ms: ownMs(silence), story };
   }
 
   #story(passages: readonly Passage[], silence: Silence): string {
@@ -69,7 +77,7 @@ export class SilenceWatch {
     const lines = stages.map((stage) => {
       const longest = longestSilence(passages, stage, silence);
       const count = passages.filter((one) => one[stage] > fromMs && one[stage] < toMs).length;
-      return `  ${stage}: ${count} then, with ${longest.toMs - longest.fromMs} ms of silence at ${at(longest.fromMs)}`;
+      return `  ${stage}: ${count} then, with ${lengthOf(longest)} ms of silence at ${at(longest.fromMs)}`;
     });
     const next = passages.filter(({ booked }) => booked === toMs);
     const ways = next.map((one) => stages.map((stage) => `${stage} at ${at(one[stage])}`).join(", "));
@@ -85,7 +93,7 @@ export class SilenceWatch {
       .filter(({ atMs }) => atMs > fromMs - 3_000 && atMs < toMs)
       .map(({ atMs, text }) => `  ${at(atMs)} ${text}`);
     return [
-      `longest time without a booking: ${toMs - fromMs} ms, from ${at(fromMs)} to ${at(toMs)}`,
+      `longest time without a booking: ${lengthOf(silence)} ms, from ${at(fromMs)} to ${at(toMs)}`,
       ...lines,
       ...ways.slice(0, 3).map((way) => `  what ended it: ${way}`),
       ...deeds,
@@ -94,45 +102,48 @@ export class SilenceWatch {
   }
 }
 
-/** The longest time within a span in which no payment came to this stage. */
+const lengthOf = ({ fromMs, toMs }: Silence) => toMs - fromMs;
+
+/** The longest time within a span in which no payment came to this stage, as `measure` has it. */
 function longestSilence(
   passages: readonly Passage[],
   stage: (typeof stages)[number],
   span: Silence,
+  measure = lengthOf,
 ): Silence {
   const moments = passages
     .map((passage) => passage[stage])
     .filter((ms) => ms > span.fromMs && ms < span.toMs)
     .sort((left, right) => left - right);
-  let longest: Silence = { fromMs: span.fromMs, toMs: span.fromMs };
-  let lastMs = span.fromMs;
-  for (const ms of [...moments, span.toMs]) {
-    if (ms - lastMs > longest.toMs - longest.fromMs) longest = { fromMs: lastMs, toMs: ms };
-    lastMs = ms;
-  }
-  return longest;
+  const ends = [...moments, span.toMs];
+  const silences = ends.map((toMs, index) => ({ fromMs: moments[index - 1] ?? span.fromMs, toMs }));
+  return silences.reduce((longest, one) => (measure(one) > measure(longest) ? one : longest));
 }
 
 const tickMs = 50;
 
-/** Sums up how long this process itself stood still: on a machine that stops all of them, nothing is booked. */
-export class OwnStalls {
-  #lastMs = performance.now();
-  #stalledMs = 0;
+/** Notices when this process itself stood still: on a machine that stops all of them, nothing is booked. */
+class OwnStalls {
+  readonly #stalls: Silence[] = [];
+  #lastMs = Date.now();
   readonly #timer = setInterval(() => this.#tick(), tickMs);
 
-  /** Milliseconds altogether. */
-  stop(): number {
+  stop(): void {
     this.#tick();
     clearInterval(this.#timer);
-    return Math.round(this.#stalledMs);
+  }
+
+  /** Milliseconds of it within a span. */
+  within({ fromMs, toMs }: Silence): number {
+    const overlaps = this.#stalls.map((one) => Math.min(one.toMs, toMs) - Math.max(one.fromMs, fromMs));
+    return overlaps.reduce((sum, ms) => sum + Math.max(ms, 0), 0);
   }
 
   #tick(): void {
-    const nowMs = performance.now();
-    const lateMs = nowMs - this.#lastMs - tickMs;
+    const nowMs = Date.now();
     // Less is what timers are late by on any machine.
-    if (lateMs > 500) this.#stalledMs += lateMs;
+    if (nowMs - this.#lastMs - tickMs > 500)
+      this.#stalls.push({ fromMs: this.#lastMs + tickMs, toMs: nowMs });
     this.#lastMs = nowMs;
   }
 }
