@@ -62,7 +62,7 @@ export class Prepared {
     const program = path.join(import.meta.dir, "prepare.ts");
     const child = Bun.spawn([...gently, process.execPath, program, need, file], {
       cwd: repositoryRoot,
-      env: { ...process.env, [runVariable]: run },
+      env: { ...process.env, [runVariable]: run, TMPDIR: folder },
       ...{ stdin: "ignore", stdout: "ignore", stderr: "ignore" },
     });
     await child.exited;
