@@ -48,7 +48,8 @@ export function podTests(payflow: () => InstalledPayFlow): void {
       patienceMs,
     );
 
-    test(
+    // Each waits for a pod of its own.
+    test.concurrent(
       "find services by name, and the API with their own account's authority",
       async () => {
         const said = await outputOf(
@@ -70,7 +71,7 @@ export function podTests(payflow: () => InstalledPayFlow): void {
       patienceMs,
     );
 
-    test(
+    test.concurrent(
       "reach PostgreSQL, both Redis and Kafka in their own network",
       async () => {
         const { databases, cacheRedis, durableRedis, kafkaBrokers } = payflow().cluster.stores();
@@ -96,7 +97,7 @@ export function podTests(payflow: () => InstalledPayFlow): void {
       patienceMs,
     );
 
-    test(
+    test.concurrent(
       "reach a server outside that was exposed to them, and nothing else outside",
       async () => {
         const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("outside") });
