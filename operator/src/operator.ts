@@ -67,6 +67,8 @@ export function startOperator(options: OperatorOptions): Operator {
     byName.set(name, known);
     return new WorkQueue({ metrics: known, ...retrying });
   };
+  // A process that leads again goes on where it was: a term that ends gives nobody more keys.
+  const keyPace = new KeyPace();
   let current: Enqueue | undefined;
   const watching = startWatching({
     client,
@@ -84,7 +86,7 @@ export function startOperator(options: OperatorOptions): Operator {
     async lead(term) {
       await Promise.race([watching.synced, ended(term)]);
       if (!term.isHeld()) return;
-      const reconciling = reconcilingOf(options, watching, term);
+      const reconciling = reconcilingOf(options, watching, term, keyPace);
       const flushing = setInterval(() => void reconciling.leading.events.flush(), eventFlushMs);
       const controllers = createControllers(options, reconciling, queueOf);
       current = controllers.enqueue;
@@ -104,7 +106,12 @@ export function startOperator(options: OperatorOptions): Operator {
   };
 }
 
-function reconcilingOf(options: OperatorOptions, { watched }: Watching, term: Term): Reconciling {
+function reconcilingOf(
+  options: OperatorOptions,
+  { watched }: Watching,
+  term: Term,
+  keyPace: KeyPace,
+): Reconciling {
   const {
     client,
     identity,
@@ -120,14 +127,13 @@ function reconcilingOf(options: OperatorOptions, { watched }: Watching, term: Te
   const leading = beginLeading(term, { client, lease, identity, logger, crash });
   const governed = (app: InternalClient) => createGovernedApp({ app, leading, cluster, logger, crash });
   return {
-    ...{ leading, watched, crash, now, logger, deliveryStatusMs },
+    ...{ leading, watched, crash, now, logger, deliveryStatusMs, keyPace },
     apps: {
       tenant: governed(apps.tenant),
       notifier: governed(apps.notifier),
       fraud: governed(apps.fraud),
     },
     drift: createDriftReporter(leading, metrics),
-    keyPace: new KeyPace(),
   };
 }
 
