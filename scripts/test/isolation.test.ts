@@ -87,17 +87,21 @@ async function everything(): Promise<string> {
   return texts.join("\n");
 }
 
-/** Deliveries to the dead address go on by themselves; what they write is not a stranger's doing. */
-const withoutAttempts = (text: string) =>
+/**
+ * Deliveries to the dead address go on by themselves, and insights tell until when they have counted: neither
+ * is a stranger's doing.
+ */
+const withoutProgress = (text: string) =>
   text
     .split("\n")
     .filter((line) => !line.startsWith("/webhook-deliveries"))
-    .join("\n");
+    .join("\n")
+    .replaceAll(/"(?:from|to|previous_from|counted_until)":"[^"]*"/g, "");
 
 describe("another tenant and the other mode", () => {
   test("see none of the owner's objects and change nothing, on any route that takes an id", async () => {
     expect(withId().length).toBeGreaterThan(12);
-    const before = withoutAttempts(await everything());
+    const before = withoutProgress(await everything());
     for (const route of withId()) {
       // The default webhook belongs to the tenant, in both modes.
       const keys =
@@ -118,7 +122,7 @@ describe("another tenant and the other mode", () => {
         ]);
       }
     }
-    expect(withoutAttempts(await everything())).toBe(before);
+    expect(withoutProgress(await everything())).toBe(before);
   }, 60_000);
 
   test("find the same answer for a malformed id as for no object", async () => {
