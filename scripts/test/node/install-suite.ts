@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { eventually } from "@payflow/testkit/eventually.ts";
 import postgres from "postgres";
@@ -135,8 +136,11 @@ export function installTests(payflow: () => InstalledPayFlow, underWay: () => vo
       patienceMs,
     );
 
-    const pay = (key: string, amount: number) =>
-      call(`${payflow().url("payment")}/payments`, "POST", { key, body: { amount, currency: "INR" } });
+    /** Repeats what broke off, as shops do: a connection kept since before an uninstall leads nowhere. */
+    const pay = (key: string, amount: number) => {
+      const request = { key, body: { amount, currency: "INR" }, idempotencyKey: randomUUID() };
+      return eventually(() => call(`${payflow().url("payment")}/payments`, "POST", request));
+    };
 
     async function payments(): Promise<string[]> {
       const sql = postgres(payflow().databaseUrl("payment"), { max: 1, onnotice: () => {} });
