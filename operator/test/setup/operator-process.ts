@@ -67,13 +67,11 @@ export class OperatorProcess {
     count += 1;
     const operator = new OperatorProcess(`operator-${process.pid}-${count}`, await reservePort(), options);
     await eventually(
-      async () => {
-        if (!operator.isRunning()) throw new Error(`it has ended:\n${await operator.log()}`);
-        // One that is to freeze may do so before it was asked.
-        return operator.isFrozen() || operator.isReady();
-      },
+      // One that is to freeze may do so before it was asked, and one that is to end may have ended.
+      async () => !operator.isRunning() || operator.isFrozen() || (await operator.isReady()),
       { timeoutMs: 150_000, everyMs: 50 },
     );
+    if (!operator.isRunning()) throw new Error(`it has ended:\n${await operator.log()}`);
     return operator;
   }
 
