@@ -7,6 +7,7 @@ import type { AcceptedEvent } from "../events/event.ts";
 import appendScript from "./append/append.lua" with { type: "text" };
 import { AppendCall, type AppendOutcome } from "./append/append-call.ts";
 import { Body, type Chunk, chunksOf, type Item } from "./append/chunk.ts";
+import { bulkString } from "./append/packed-command.ts";
 import type { StreamsLink } from "./link/streams-link.ts";
 import type { MerchantsStore } from "./merchants.store.ts";
 import { type WriterMetrics, writerMetrics } from "./writer-metrics.ts";
@@ -57,6 +58,12 @@ const maxChunkEvents = 250;
 /** Beyond so many events under way a request is refused, rather than answered late. */
 const maxOpenEvents = 50_000;
 
+/** A call, and the server that it goes to. */
+interface NodeCall {
+  readonly node: Redis;
+  readonly call: AppendCall;
+}
+
 /**
  * Stores events in the streams, those of many requests together: what arrives while a flush is under way goes
  * to each server in one call, and a promise is kept only once Redis has answered.
@@ -65,6 +72,8 @@ export class StreamWriter {
   readonly #options: WriterOptions;
   readonly #metrics: WriterMetrics;
   readonly #queue: Chunk[] = [];
+  /** The names of the partitions' streams, as they are sent. */
+  readonly #streams: readonly string[];
   #flushesInFlight = 0;
   #openEvents = 0;
   #queuedEvents = 0;
@@ -73,6 +82,8 @@ export class StreamWriter {
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#metrics = writerMetrics(options.metrics);
+    const { keys, partitions } = options;
+    this.#streams = Array.from({ length: partitions }, (_, partition) => bulkString(keys.events(partition)));
   }
 
   /** Events that wait to be stored. */
@@ -173,13 +184,16 @@ export class StreamWriter {
   }
 
   /** The next flush: one call for each server; on a cluster, whose scripts keep to a slot, a partition. */
-  #takeCalls(): { readonly node: Redis; readonly call: AppendCall }[] {
+  #takeCalls(): NodeCall[] {
     const { link } = this.#options;
-    const calls = new Map<Redis | number, { node: Redis; call: AppendCall }>();
+    const calls = new Map<Redis | number, NodeCall>();
     let taken = 0;
     let events = 0;
+    // With all of them in one flush Redis and this process would take turns, and each wait for the other.
+    const half = Math.max(gatherEvents, Math.ceil(this.#openEvents / 2));
+    const most = Math.min(maxFlushEvents, half);
     for (const chunk of this.#queue) {
-      if (events > 0 && events + chunk.items.length > maxFlushEvents) break;
+      if (events > 0 && events + chunk.items.length > most) break;
       taken += 1;
       this.#queuedEvents -= chunk.items.length;
       if (chunk.body.isFailed) continue;
@@ -190,16 +204,19 @@ export class StreamWriter {
       }
       events += chunk.items.length;
       const place = link.isCluster ? chunk.partition : node;
-      const known = calls.get(place) ?? { node, call: new AppendCall() };
+      let known = calls.get(place);
+      if (known === undefined) {
+        known = { node, call: new AppendCall() };
+        calls.set(place, known);
+      }
       known.call.add(chunk);
-      calls.set(place, known);
     }
     this.#queue.splice(0, taken);
     return [...calls.values()];
   }
 
   async #run(node: Redis, call: AppendCall, onAnswer: () => void): Promise<void> {
-    const { link, keys, sliceMs = usualSliceMs } = this.#options;
+    const { link, sliceMs = usualSliceMs } = this.#options;
     const { fingerprintKey } = link;
     const startedAt = performance.now();
     const unknown = new Map<Chunk, Item[]>();
@@ -227,7 +244,8 @@ export class StreamWriter {
         sliceMs,
         isCluster: link.isCluster,
         fingerprintKey,
-        streamOf: (partition) => keys.events(partition),
+        // Every chunk's partition is one of them.
+        streamOf: (partition) => this.#streams[partition] as string,
       });
       // The script answers one text for each partition.
       answers = (await node.sendCommand(command)) as string[];

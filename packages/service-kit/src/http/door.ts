@@ -3,7 +3,7 @@ import { DomainError } from "@payflow/contracts/errors.ts";
 import { bearer, type KnownKey, requireScope } from "./access.ts";
 import type { LateAnswers } from "./late-answers.ts";
 import { problemResponse, toDomainError } from "./problem.ts";
-import { type RequestFacts, requestFacts } from "./request.ts";
+import { RequestFacts, requestFacts } from "./request.ts";
 import { type HttpOptions, reportRefusal, requestMetrics } from "./server.ts";
 
 /** What a direct route answers: JSON text, sent as it is. */
@@ -69,9 +69,10 @@ function askAs(
   return route.answer(request, facts, tenant);
 }
 
-function toResponse({ status, json }: DirectAnswer, { requestId, headers }: RequestFacts): Response {
-  const own = { "content-type": "application/json", "request-id": requestId };
-  return new Response(json, { status, headers: headers === undefined ? own : { ...headers, ...own } });
+function toResponse({ status, json }: DirectAnswer, { requestId, headers = {} }: RequestFacts): Response {
+  headers["content-type"] = "application/json";
+  headers["request-id"] = requestId;
+  return new Response(json, { status, headers });
 }
 
 function refuseQuery(url: string): void {
@@ -92,17 +93,18 @@ export function createDoor(options: HttpOptions, routes: readonly DirectRoute[])
   return (request, late) => {
     const route = request.method === "POST" ? byPath.get(pathOf(request.url)) : undefined;
     if (route === undefined) return undefined;
-    const facts = requestFacts(request);
+    // Nobody else asks for them, so that the table by which others find them is spared.
+    const facts = new RequestFacts(request);
     const refuse = (error: unknown) => {
       const refusal = toDomainError(error, "UNKNOWN");
-      if (refusal.status >= 500) reportRefusal(options.logger, request, refusal);
+      if (refusal.status >= 500) reportRefusal(options.logger, request, facts, refusal);
       return problemResponse(refusal, facts.requestId, facts.headers);
     };
     return new Promise((resolve) => {
-      const waiting = late?.begin(request, resolve);
+      const waiting = late?.begin(() => facts, resolve);
       const end = (response: Response) => {
         if (waiting !== undefined) late?.end(waiting);
-        observe(request, route.path, response.status);
+        observe(request, facts, route.path, response.status);
         resolve(response);
       };
       try {

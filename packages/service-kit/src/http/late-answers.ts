@@ -1,10 +1,10 @@
 import { unavailable } from "@payflow/contracts/errors.ts";
 import { problemResponse } from "./problem.ts";
-import { requestFacts } from "./request.ts";
+import { type RequestFacts, requestFacts } from "./request.ts";
 
 /** A request that waits for its answer. */
 interface Waiting {
-  readonly request: Request;
+  readonly factsOf: () => RequestFacts;
   readonly dueMs: number;
   readonly resolve: (answer: Response) => void;
 }
@@ -23,8 +23,8 @@ export class LateAnswers {
   }
 
   /** Begins to wait; to be ended by `end` before the answer is given to `resolve`. */
-  begin(request: Request, resolve: (answer: Response) => void): Waiting {
-    const waiting = { request, dueMs: performance.now() + this.#limitMs, resolve };
+  begin(factsOf: () => RequestFacts, resolve: (answer: Response) => void): Waiting {
+    const waiting = { factsOf, dueMs: performance.now() + this.#limitMs, resolve };
     this.#waiting.add(waiting);
     if (!this.#isTimed) this.#sweepIn(this.#limitMs);
     return waiting;
@@ -38,7 +38,7 @@ export class LateAnswers {
   pass(request: Request, answer: Response | Promise<Response>): Response | Promise<Response> {
     if (answer instanceof Response) return answer;
     return new Promise((resolve, reject) => {
-      const waiting = this.begin(request, resolve);
+      const waiting = this.begin(() => requestFacts(request), resolve);
       answer.then(
         (response) => {
           this.end(waiting);
@@ -66,7 +66,7 @@ export class LateAnswers {
         return;
       }
       this.#waiting.delete(waiting);
-      const { requestId, headers } = requestFacts(waiting.request);
+      const { requestId, headers } = waiting.factsOf();
       waiting.resolve(problemResponse(unavailable("A store of the platform"), requestId, headers));
     }
   }

@@ -13,7 +13,7 @@ import {
 import { defaultBodyLimit } from "./body.ts";
 import { documentation } from "./documentation.ts";
 import { noRoute, problemResponse, toDomainError } from "./problem.ts";
-import { requestFacts } from "./request.ts";
+import { type RequestFacts, requestFacts } from "./request.ts";
 
 export interface HttpOptions extends Partial<AccessOptions> {
   readonly service: string;
@@ -81,12 +81,12 @@ export function createHttp(options: HttpOptions) {
           const refusal =
             code === "NOT_FOUND" ? noRoute(options.service, request) : toDomainError(error, code);
           set.status = refusal.status;
-          if (refusal.status >= 500) reportRefusal(options.logger, request, refusal);
+          if (refusal.status >= 500) reportRefusal(options.logger, request, facts, refusal);
           return problemResponse(refusal, facts.requestId, facts.headers);
         })
         .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
           const status = responseValue instanceof Response ? responseValue.status : Number(set.status ?? 200);
-          observe(request, route, status);
+          observe(request, requestFacts(request), route, status);
         });
       return options.isDocumented === false ? root : root.use(documentation(options));
     },
@@ -102,9 +102,9 @@ export function createInternalHttp(options: HttpOptions & { readonly internalSec
 export function reportRefusal(
   logger: Logger,
   request: Request,
+  facts: RequestFacts,
   refusal: { reason: string; cause?: unknown },
 ): void {
-  const facts = requestFacts(request);
   const about = {
     request_id: facts.requestId,
     trace_id: traceId(facts.traceparent),
@@ -131,8 +131,7 @@ export function requestMetrics(metrics: Metrics) {
     byRoute.set(place, byStatus.set(status, series));
     return series;
   };
-  return (request: Request, path: string | undefined, status: number) => {
-    const facts = requestFacts(request);
+  return (request: Request, facts: RequestFacts, path: string | undefined, status: number) => {
     const route = path === undefined || path === "" ? "none" : path;
     seriesOf(request.method, route, status).observe((performance.now() - facts.startedAt) / 1_000);
     facts.endSpan(route, status);

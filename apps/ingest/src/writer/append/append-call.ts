@@ -21,6 +21,7 @@ export interface CallOptions {
   readonly sliceMs: number;
   readonly isCluster: boolean;
   readonly fingerprintKey: string;
+  /** The name of a partition's stream, as `bulkString` makes it. */
   readonly streamOf: (partition: number) => string;
 }
 
@@ -40,6 +41,8 @@ const packed = new MessagePackWriter();
 /** The chunks that one call of the append script stores. */
 export class AppendCall {
   readonly #chunks = new Map<number, Chunk[]>();
+  /** The runs of each partition, in the order of the partitions. */
+  readonly #runs: Run[][] = [];
   #eventCount = 0;
 
   get eventCount(): number {
@@ -58,7 +61,7 @@ export class AppendCall {
     this.#eventCount += chunk.items.length;
   }
 
-  /** The call, ready to be sent. */
+  /** The call, ready to be sent; to be asked for once. */
   command({ sha, sliceMs, isCluster, fingerprintKey, streamOf }: CallOptions): PackedCommand {
     const texts: string[] = [];
     const streams: string[] = [];
@@ -69,7 +72,10 @@ export class AppendCall {
     for (const [partition, chunks] of this.#chunks) {
       streams.push(streamOf(partition));
       const runs = runsOf(chunks);
-      packed.list(runs.reduce((sum, { from, end }) => sum + 5 + 4 * (end - from), 0));
+      this.#runs.push(runs);
+      const events = chunks.reduce((sum, { items }) => sum + items.length, 0);
+      packed.list(1 + 5 * runs.length + 4 * events);
+      packed.integer(events);
       for (const run of runs) packRun(run, fingerprintKey, texts);
     }
     return PackedCommand.evalsha(sha, streams, packed.written, texts);
@@ -80,8 +86,9 @@ export class AppendCall {
     let index = 0;
     for (const [partition, chunks] of this.#chunks) {
       const answer = answers[index] ?? "!no answer";
+      const runs = this.#runs[index] ?? [];
       index += 1;
-      if (!answer.startsWith("!")) readPartition(partition, runsOf(chunks), answer, reader);
+      if (!answer.startsWith("!")) readPartition(partition, runs, answer, reader);
       else for (const chunk of chunks) reader.failure(chunk, new Error(answer.slice(1)));
     }
   }

@@ -3,10 +3,11 @@
 -- their streams, in one step.
 --
 -- KEYS: streams of events. What else belongs to a partition is named like its stream, up to the last word.
--- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list of runs, one after
---   the other: tenant, mode, merchant, 1 where it counts as known in any case, or 2 where its events are the
---   platform's own and do not count against the tenant either, how many events follow, and of each the
---   fingerprint of its id (8 bytes), the same as a number, that of its body (4 bytes), and its id.
+-- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list: how many events
+--   it has, and its runs, one after the other: tenant, mode, merchant, 1 where it counts as known in any case,
+--   or 2 where its events are the platform's own and do not count against the tenant either, how many events
+--   follow, and of each the fingerprint of its id (8 bytes), the same as a number, that of its body (4 bytes),
+--   and its id.
 -- ARGV[2] and so on: the events' texts, in the same order.
 -- Answer: for each key a text: id of the first stored entry (the others follow it by one), a letter for each
 --   event where not all were stored, and for each run its merchant's last sequence number before; or "!" and an
@@ -86,7 +87,7 @@ local function recall(id, hash, body)
     if type(known) == 'table' then failure = known.err end
     if known then return known end
   end
-  local key = format('%s%d', newest, hash % buckets)
+  local key = newest .. hash % buckets
   local added = try('HSETNX', key, id, body)
   if added == 1 then
     bucket = key
@@ -98,54 +99,62 @@ local function recall(id, hash, body)
 end
 
 local function append(tenant, mode, merchant, sequence, id, text)
+  if entry and not following then following = string.match(entry, '^%d+-') .. '*' end
   local added = try(
-    'XADD', stream, following, 'tenant', tenant, 'mode', mode, 'merchant', merchant,
+    'XADD', stream, following or '*', 'tenant', tenant, 'mode', mode, 'merchant', merchant,
     'sequence', sequence, 'id', id, 'event', text
   )
   if type(added) == 'table' then
     failure = added.err
   elseif not entry then
-    entry, following = added, string.match(added, '^%d+-') .. '*'
+    entry = added
   end
 end
 
--- Events that were stored, by tenant and mode.
+-- Events that were stored, by what they count as and tenant.
 local counts = {}
 
-local function count(tenant, stored)
-  counts[tenant] = (counts[tenant] or 0) + stored
+local function count(kind, tenant, stored)
+  local ofKind = counts[kind]
+  if not ofKind then
+    ofKind = {}
+    counts[kind] = ofKind
+  end
+  ofKind[tenant] = (ofKind[tenant] or 0) + stored
 end
 
+-- Where earlier runs have led merchants that have several. The other tables are each partition's in turn: its
+-- runs' names and places, what is written of sequences, and the answer.
+local latest, names, places, touched, answer = {}, {}, {}, {}, {}
+
 local function store(base, runs, at)
-  local sequences, usage = base .. 'sequences', base .. 'usage:' .. month
-  local names, places, place = {}, {}, 1
-  while runs[place] do
-    local run = #names + 1
-    names[run], places[run] = runs[place] .. '/' .. runs[place + 1] .. '/' .. runs[place + 2], place
+  local sequences = base .. 'sequences'
+  local size, place, tenant = 0, 2, runs[2]
+  while tenant do
+    size = size + 1
+    names[size], places[size] = tenant .. '/' .. runs[place + 1] .. '/' .. runs[place + 2], place
     place = place + 5 + 4 * runs[place + 4]
+    tenant = runs[place]
   end
-  local last = call('HMGET', sequences, unpack(names))
+  local last = call('HMGET', sequences, unpack(names, 1, size))
   -- While the slot moves this may be gone: found now, before anything was written.
-  if isCluster then call('HLEN', usage) end
+  if isCluster then call('HLEN', base .. 'usage:' .. month) end
   stream, seen = base .. 'events', base .. 'seen'
   tables = tablesOf(seen)
   first = #tables
   local present = tables[first]
   while first > 1 and tables[first - 1][1] >= present[1] - kept do first = first - 1 end
-  newest, buckets = format('%s:%d.%d.', seen, present[1], present[2]), present[3]
-  bucket, entry, following, failure = nil, nil, '*', nil
+  newest, buckets = seen .. ':' .. present[1] .. '.' .. present[2] .. '.', present[3]
+  bucket, entry, following, failure = nil, nil, nil, nil
 
-  -- A merchant may have several runs: where the ones before have led.
-  local answer, letters, isWhole, latest, touched = { '-', '-' }, {}, true, {}, {}
-  for run = 1, #names do
-    local name = names[run]
-    local place = places[run]
+  local from, letters, changes = at, nil, 0
+  for run = 1, size do
+    local name, place = names[run], places[run]
     local tenant, mode, merchant, kind = runs[place], runs[place + 1], runs[place + 2], runs[place + 3]
     local before = latest[name] or last[run] or '0'
     local sequence, reached = tonumber(before), before
     local isKnown = before ~= '0' or kind > 0
-    local end_ = place + 4 + 4 * runs[place + 4]
-    for j = place + 5, end_, 4 do
+    for j = place + 5, place + 4 + 4 * runs[place + 4], 4 do
       at = at + 1
       local letter = 'm'
       if isKnown and not failure then
@@ -164,28 +173,32 @@ local function store(base, runs, at)
           end
         end
       end
-      letters[#letters + 1] = letter
-      isWhole = isWhole and letter == 's'
+      if letters then
+        letters[at - from] = letter
+      elseif letter ~= 's' then
+        letters = {}
+        for index = 1, at - from - 1 do letters[index] = 's' end
+        letters[at - from] = letter
+      end
     end
-    answer[#answer + 1] = before
+    answer[run + 2] = before
     if reached ~= before then
       latest[name] = reached
-      touched[#touched + 1] = name
-      touched[#touched + 1] = reached
+      touched[changes + 1], touched[changes + 2] = name, reached
+      changes = changes + 2
       if before == '0' then call('HSETNX', sequences, 'about', about) end
       local stored = sequence - tonumber(before)
-      count(tenant .. '/' .. mode, stored)
-      if kind == 2 then count(tenant .. '/' .. mode .. '/platform', stored) end
+      count(mode, tenant, stored)
+      if kind == 2 then count(mode .. '/platform', tenant, stored) end
     end
   end
-  if touched[1] then
-    call('HSET', sequences, unpack(touched))
+  if changes > 0 then
+    call('HSET', sequences, unpack(touched, 1, changes))
     if isLooking and call('HLEN', bucket) >= full then grow(seen, tables) end
   end
   if failure then return '!' .. failure end
-  answer[1] = entry or '-'
-  if not isWhole then answer[2] = concat(letters) end
-  return concat(answer, ' ')
+  answer[1], answer[2] = entry or '-', letters and concat(letters) or '-'
+  return concat(answer, ' ', 1, size + 2)
 end
 
 local answers, at = {}, 1
@@ -194,14 +207,12 @@ for index = 1, #KEYS do
   -- The last word is "events"; one partition's fault is not that of the others.
   local isDone, answer = pcall(store, string.sub(KEYS[index], 1, -7), runs, at)
   answers[index] = isDone and answer or '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
-  local place = 1
-  while runs[place] do
-    at = at + runs[place + 4]
-    place = place + 5 + 4 * runs[place + 4]
-  end
+  at = at + runs[1]
 end
 -- What counts is the sum over all partitions: one is enough to write it to.
-for tenant, stored in pairs(counts) do
-  call('HINCRBY', string.sub(KEYS[1], 1, -7) .. 'usage:' .. month, tenant, format('%d', stored))
+for kind, ofKind in pairs(counts) do
+  for tenant, stored in pairs(ofKind) do
+    call('HINCRBY', string.sub(KEYS[1], 1, -7) .. 'usage:' .. month, tenant .. '/' .. kind, format('%d', stored))
+  end
 end
 return answers

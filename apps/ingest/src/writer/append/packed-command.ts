@@ -1,40 +1,41 @@
 import { Command } from "ioredis";
 
+/** Commands are written one after the other, so that all share one buffer; a larger one is let go again. */
+const scratchSize = 1024 * 1024;
+const scratch = Buffer.allocUnsafeSlow(scratchSize);
+
 /** A call of a script whose bytes are written beforehand, each text once. */
 export class PackedCommand extends Command {
   readonly #bytes: Buffer;
 
-  private constructor(args: string[], bytes: Buffer) {
-    // The arguments tell ioredis the keys; what is sent are the bytes.
-    super("evalsha", args, { replyEncoding: "utf8" });
+  private constructor(sha: string, bytes: Buffer) {
+    // What is sent are the bytes; the digest is what an error of ioredis's tells.
+    super("evalsha", [sha], { replyEncoding: "utf8" });
     this.#bytes = bytes;
   }
 
-  /** `EVALSHA` with its keys, one packed argument and texts, in Redis's protocol (RESP2). */
+  /**
+   * `EVALSHA` with its keys, each as `bulkString` makes it, one packed argument and texts, in Redis's protocol
+   * (RESP2).
+   */
   static evalsha(
     sha: string,
     keys: readonly string[],
     packed: Buffer,
     texts: readonly string[],
   ): PackedCommand {
-    const head = [
-      `*${4 + keys.length + texts.length}\r\n`,
-      ...["EVALSHA", sha, `${keys.length}`, ...keys].map(bulk),
-    ];
-    const front = `${head.join("")}$${packed.length}\r\n`;
-    const lengths = texts.map((text) => Buffer.byteLength(text));
-    let size = Buffer.byteLength(front) + packed.length + 2;
-    for (const length of lengths) size += length + decimals(length) + 5;
-    const bytes = Buffer.allocUnsafe(size);
+    const front =
+      `*${4 + keys.length + texts.length}\r\n$7\r\nEVALSHA\r\n$${sha.length}\r\n${sha}\r\n` +
+      `${bulkString(`${keys.length}`)}${keys.join("")}$${packed.length}\r\n`;
+    // A UTF-16 unit takes three bytes at most, and the length of a text its digits and three more.
+    let most = 3 * front.length + packed.length + 2;
+    for (const text of texts) most += 3 * text.length + 16;
+    const bytes = most <= scratchSize ? scratch : Buffer.allocUnsafeSlow(most);
     let at = bytes.write(front);
     at += packed.copy(bytes, at);
     at = lineEnd(bytes, at);
-    for (const [index, text] of texts.entries()) {
-      at = writeLength(bytes, at, lengths[index] ?? 0);
-      at += bytes.write(text, at);
-      at = lineEnd(bytes, at);
-    }
-    return new PackedCommand([sha, `${keys.length}`, ...keys], bytes);
+    for (const text of texts) at = writeText(bytes, at, text);
+    return new PackedCommand(sha, Buffer.from(bytes.subarray(0, at)));
   }
 
   override toWritable(): Buffer {
@@ -42,24 +43,34 @@ export class PackedCommand extends Command {
   }
 }
 
-function bulk(text: string): string {
+/** A text as the protocol has it. */
+export function bulkString(text: string): string {
   return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+}
+
+/** Writes a text at once with its length, which is known only afterwards, and rarely has more digits then. */
+function writeText(bytes: Buffer, at: number, text: string): number {
+  const guessed = decimals(text.length);
+  const begin = at + guessed + 3;
+  const length = bytes.write(text, begin);
+  const more = decimals(length) - guessed;
+  if (more > 0) bytes.copyWithin(begin + more, begin, begin + length);
+  writeLength(bytes, at, length, guessed + more);
+  return lineEnd(bytes, begin + more + length);
 }
 
 function decimals(value: number): number {
   return value < 10 ? 1 : value < 100 ? 2 : value < 1_000 ? 3 : value < 10_000 ? 4 : `${value}`.length;
 }
 
-function writeLength(bytes: Buffer, from: number, value: number): number {
-  let at = from;
-  bytes[at++] = 0x24;
-  let rest = value;
-  const end = at + decimals(value);
-  for (let digit = end - 1; digit >= at; digit -= 1) {
-    bytes[digit] = 0x30 + (rest % 10);
+function writeLength(bytes: Buffer, at: number, length: number, digits: number): void {
+  bytes[at] = 0x24;
+  let rest = length;
+  for (let place = at + digits; place > at; place -= 1) {
+    bytes[place] = 0x30 + (rest % 10);
     rest = Math.floor(rest / 10);
   }
-  return lineEnd(bytes, end);
+  lineEnd(bytes, at + digits + 1);
 }
 
 function lineEnd(bytes: Buffer, at: number): number {
