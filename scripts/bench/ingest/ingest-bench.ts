@@ -71,7 +71,7 @@ export async function ingestBench(say: (line: string) => void): Promise<BenchRep
       say,
     };
     say("warming up");
-    await measure(bench, 1, { seconds: 4 });
+    await measure(bench, 1, { seconds: roundSeconds });
     await measure(bench, batchSize, { seconds: 3 });
     const interleaved = await interleave(bench);
     const half = await halfLoad(bench, interleaved.single.perSecond);

@@ -15,8 +15,8 @@ export class PackedCommand extends Command {
   }
 
   /**
-   * `EVALSHA` with its keys, each as `bulkString` makes it, one packed argument and texts, in Redis's protocol
-   * (RESP2).
+   * `EVALSHA` with its keys, each as `bulkString` makes it, one packed argument and texts, in Redis's
+   * protocol (RESP2).
    */
   static evalsha(
     sha: string,
