@@ -24,17 +24,17 @@ export class Connection {
   ask(request: string, onAnswer: (answer: HttpAnswer) => void): void {
     this.#onAnswer = onAnswer;
     const bytes = Buffer.from(request);
-    if (this.#socket !== undefined) this.#write(bytes);
-    else void this.#connect().then(() => this.#write(bytes));
+    if (this.#socket !== undefined) this.#write(this.#socket, bytes);
+    else void this.#connect().then((socket) => this.#write(socket, bytes));
   }
 
   close(): void {
     this.#socket?.end();
   }
 
-  async #connect(): Promise<void> {
+  async #connect(): Promise<Bun.Socket<undefined>> {
     this.#read = Buffer.alloc(0);
-    this.#socket = await Bun.connect({
+    const made = await Bun.connect({
       hostname: "127.0.0.1",
       port: this.#port,
       socket: {
@@ -42,12 +42,16 @@ export class Connection {
         close: (socket) => this.#closed(socket),
       },
     });
+    this.#socket = made;
+    return made;
   }
 
   /** What the socket does not take at once is written soon. */
-  #write(bytes: Buffer): void {
-    const rest = bytes.subarray(Math.max(0, this.#socket?.write(bytes) ?? 0));
-    if (rest.length > 0) setImmediate(() => this.#write(rest));
+  #write(socket: Bun.Socket<undefined>, bytes: Buffer): void {
+    const written = socket.write(bytes);
+    if (written < 0) throw new Error("the server closed a connection");
+    const rest = bytes.subarray(written);
+    if (rest.length > 0) setImmediate(() => this.#write(socket, rest));
   }
 
   #take(socket: Bun.Socket<undefined>, bytes: Buffer): void {
@@ -72,6 +76,9 @@ export class Connection {
   }
 
   #closed(socket: Bun.Socket<undefined>): void {
-    if (socket === this.#socket && this.#onAnswer !== null) throw new Error("the server closed a connection");
+    if (socket !== this.#socket) return;
+    if (this.#onAnswer !== null) throw new Error("the server closed a connection");
+    // Servers end connections on which nothing is asked for a minute; the next request makes a new one.
+    this.#socket = undefined;
   }
 }
