@@ -15,9 +15,11 @@ export async function startSideProcess(program: string, order: unknown = null): 
     stdout: "pipe",
     stderr: "inherit",
   });
-  const said = await child.stdout.getReader().read();
-  const port = Number(new TextDecoder().decode(said.value ?? new Uint8Array()));
-  if (!Number.isInteger(port) || port === 0) throw new Error(`${program} did not start`);
+  const port = await portOf(child.stdout);
+  if (port === null) {
+    child.kill("SIGKILL");
+    throw new Error(`${program} did not start`);
+  }
   const url = `http://127.0.0.1:${port}`;
   return {
     pid: child.pid,
@@ -29,6 +31,26 @@ export async function startSideProcess(program: string, order: unknown = null): 
       await child.exited;
     },
   };
+}
+
+/** The port that a program prints, null where it ends without. What else it says, it logs: that is passed on. */
+function portOf(output: ReadableStream<Uint8Array>): Promise<number | null> {
+  return new Promise((resolve) => {
+    const read = async () => {
+      const decoder = new TextDecoder();
+      let rest = "";
+      for await (const piece of output) {
+        const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) {
+          if (/^\d{1,5}$/.test(line)) resolve(Number(line));
+          else console.error(line);
+        }
+      }
+      resolve(null);
+    };
+    void read();
+  });
 }
 
 /** Serves such a program's routes and prints the port. */
