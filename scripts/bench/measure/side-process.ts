@@ -33,7 +33,7 @@ export async function startSideProcess(program: string, order: unknown = null): 
   };
 }
 
-/** The port that a program prints, null where it ends without. What else it says, it logs: that is passed on. */
+/** The port that a program prints; null where it ends without. What else it prints is its log. */
 function portOf(output: ReadableStream<Uint8Array>): Promise<number | null> {
   return new Promise((resolve) => {
     const read = async () => {
