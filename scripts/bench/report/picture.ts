@@ -25,8 +25,9 @@ export function drawCurves({ throughput, latency }: BenchCurves): string {
   const slowest = Math.max(1, ...latency.map((one) => one.p99Ms));
   const decades = [1, 10, 100, 1_000, 10_000, 100_000].filter((one) => one <= slowest * 10);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 ${width} ${height}" ` +
       `font-family="sans-serif" font-size="12">`,
+    "<title>Payments: throughput by connections, and latency by load</title>",
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     chart(
       70,
