@@ -48,6 +48,8 @@ export class Connection {
 
   /** What the socket does not take at once is written soon. */
   #write(socket: Bun.Socket<undefined>, bytes: Buffer): void {
+    // The answer may come, and end the connection, before all was sent.
+    if (socket !== this.#socket) return;
     const written = socket.write(bytes);
     if (written < 0) throw new Error("the server closed a connection");
     const rest = bytes.subarray(written);

@@ -47,9 +47,11 @@ function portOf(output: ReadableStream<Uint8Array>): Promise<number | null> {
           else console.error(line);
         }
       }
-      resolve(null);
+      if (rest !== "") console.error(rest);
     };
-    void read();
+    void read()
+      .catch(() => {})
+      .then(() => resolve(null));
   });
 }
 

@@ -28,14 +28,18 @@ export class PackedCommand extends Command {
       `*${4 + keys.length + texts.length}\r\n$7\r\nEVALSHA\r\n$${sha.length}\r\n${sha}\r\n` +
       `${bulkString(`${keys.length}`)}${keys.join("")}$${packed.length}\r\n`;
     // A UTF-16 unit takes three bytes at most, and the length of a text its digits and three more.
-    let most = 3 * front.length + packed.length + 2;
-    for (const text of texts) most += 3 * text.length + 16;
-    const bytes = most <= scratchSize ? scratch : Buffer.allocUnsafeSlow(most);
+    const room = 3 * front.length + packed.length + 2 + 16 * texts.length;
+    const most = texts.reduce((sum, text) => sum + 3 * text.length, room);
+    const isLarge = most > scratchSize;
+    const bytes = isLarge
+      ? Buffer.allocUnsafeSlow(texts.reduce((sum, text) => sum + Buffer.byteLength(text), room))
+      : scratch;
     let at = bytes.write(front);
     at += packed.copy(bytes, at);
     at = lineEnd(bytes, at);
     for (const text of texts) at = writeText(bytes, at, text);
-    return new PackedCommand(sha, Buffer.from(bytes.subarray(0, at)));
+    const written = bytes.subarray(0, at);
+    return new PackedCommand(sha, isLarge ? written : Buffer.from(written));
   }
 
   override toWritable(): Buffer {
