@@ -189,11 +189,13 @@ export class StreamWriter {
     const calls = new Map<Redis | number, NodeCall>();
     let taken = 0;
     let events = 0;
-    // With all of them in one flush Redis and this process would take turns, and each wait for the other. But
-    // a rest too small for a flush of its own would wait for the end of this one.
-    const half = Math.max(gatherEvents, Math.ceil(this.#openEvents / 2));
+    // With all of many in one flush Redis and this process would take turns, and each wait for the other. But
+    // what little were left behind would wait for the end of this flush.
+    const isMany = this.#openEvents > 2 * gatherEvents;
+    const half = isMany ? Math.ceil(this.#openEvents / 2) : maxFlushEvents;
     for (const chunk of this.#queue) {
-      const most = this.#queuedEvents < gatherEvents ? maxFlushEvents : Math.min(maxFlushEvents, half);
+      const isRest = this.#queuedEvents <= gatherEvents / 2;
+      const most = isRest ? maxFlushEvents : Math.min(maxFlushEvents, half);
       if (events > 0 && events + chunk.items.length > most) break;
       taken += 1;
       this.#queuedEvents -= chunk.items.length;
