@@ -3,7 +3,7 @@ import { notes } from "./notes.ts";
 import type { StoredReport, StoredReports } from "./stored-reports.ts";
 import { type Target, targets } from "./targets.ts";
 
-const order = ["payments", "ledger", "webhooks", "fraud", "bus", "ingest", "operator"];
+const order = ["payments", "ledger", "webhooks", "fraud", "bus", "bus over Kafka", "ingest", "operator"];
 
 const introduction = `# Benchmarks
 
@@ -17,12 +17,15 @@ once.
 
 /** The whole of docs/benchmarks.md. */
 export function describeBenchmarks(stored: StoredReports): string {
-  const known = order.flatMap((name) => stored[name] ?? []);
+  const sections = order.flatMap((name) => {
+    const one = stored[name];
+    return one === undefined ? [] : section(name, one);
+  });
   const picture =
     stored.payments?.report.curves === undefined
       ? []
       : ["![Throughput by connections and latency by load of payments](benchmarks.svg)\n"];
-  return [introduction, reachedTable(stored), ...picture, ...known.map(section)].join("\n");
+  return [introduction, reachedTable(stored), ...picture, ...sections].join("\n");
 }
 
 function reachedTable(stored: StoredReports): string {
@@ -50,16 +53,16 @@ function measuredOf({ figure, isRatio }: Target, report: BenchReport | undefined
   return isRatio === true ? (found?.ratio ?? undefined) : found?.value;
 }
 
-function section({ command, measuredOn, commit, report }: StoredReport): string {
+function section(name: string, { command, measuredOn, commit, report }: StoredReport): string {
   const { what, limit } = notes[report.bench] ?? { what: "", limit: "" };
-  const isCost = ({ name }: BenchFigure) => /^(cpu|memory)_/.test(name);
+  const isCost = (one: BenchFigure) => /^(cpu|memory)_/.test(one.name);
   const facts = { ...report.machine, ...report.versions };
   return [
-    `## ${report.bench}\n`,
+    `## ${name}\n`,
     `${what}\n`,
     `\`${command}\`, ${measuredOn}, commit ${commit}; ` +
       `${Object.entries(facts)
-        .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
+        .map(([fact, value]) => `${fact.replaceAll("_", " ")} ${value}`)
         .join(", ")}.\n`,
     "| Figure | Median | Least to most | Baseline | Ratio |",
     "| --- | ---: | ---: | ---: | ---: |",
@@ -67,7 +70,7 @@ function section({ command, measuredOn, commit, report }: StoredReport): string 
     "",
     ...costTable(report),
     `**What limits it.** ${limit} ${sharesOf(report)}\n`,
-    ...report.checks.map(({ name, ok }) => `- ${ok ? "holds" : "BROKEN"}: ${name}`),
+    ...report.checks.map((check) => `- ${check.ok ? "holds" : "BROKEN"}: ${check.name}`),
     "",
   ].join("\n");
 }
