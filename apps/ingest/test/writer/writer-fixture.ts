@@ -26,6 +26,7 @@ export interface OpenWriter {
   readonly redis: StreamsRedis;
   readonly link: StreamsLink;
   readonly writer: StreamWriter;
+  readonly metrics: Metrics;
 }
 
 /** Streams of one test's own. Whatever is opened through it ends with the test. */
@@ -63,11 +64,12 @@ export class WriterSpace {
     if (settle) await link.settle(10_000);
     const merchants = new MerchantsStore(redis, keys, settings.maxMerchants ?? 1_000);
     const { sliceMs } = settings;
+    const metrics = new Metrics("test");
     const writer = new StreamWriter({
-      ...{ link, keys, partitions, merchants, metrics: new Metrics("test") },
+      ...{ link, keys, partitions, merchants, metrics },
       ...(sliceMs === undefined ? {} : { sliceMs }),
     });
-    return { redis, link, writer };
+    return { redis, link, writer, metrics };
   }
 
   /** What is stored, partition by partition, in order. */
