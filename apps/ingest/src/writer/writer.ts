@@ -7,7 +7,6 @@ import type { AcceptedEvent } from "../events/event.ts";
 import appendScript from "./append/append.lua" with { type: "text" };
 import { AppendCall, type AppendOutcome } from "./append/append-call.ts";
 import { Body, type Chunk, chunksOf, type Item } from "./append/chunk.ts";
-import { bulkString } from "./append/packed-command.ts";
 import type { StreamsLink } from "./link/streams-link.ts";
 import type { MerchantsStore } from "./merchants.store.ts";
 import { type WriterMetrics, writerMetrics } from "./writer-metrics.ts";
@@ -72,8 +71,6 @@ export class StreamWriter {
   readonly #options: WriterOptions;
   readonly #metrics: WriterMetrics;
   readonly #queue: Chunk[] = [];
-  /** The names of the partitions' streams, as they are sent. */
-  readonly #streams: readonly string[];
   #flushesInFlight = 0;
   #openEvents = 0;
   #queuedEvents = 0;
@@ -82,8 +79,6 @@ export class StreamWriter {
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#metrics = writerMetrics(options.metrics);
-    const { keys, partitions } = options;
-    this.#streams = Array.from({ length: partitions }, (_, partition) => bulkString(keys.events(partition)));
   }
 
   /** Events that wait to be stored. */
@@ -219,7 +214,7 @@ export class StreamWriter {
   }
 
   async #run(node: Redis, call: AppendCall, onAnswer: () => void): Promise<void> {
-    const { link, sliceMs = usualSliceMs } = this.#options;
+    const { link, keys, sliceMs = usualSliceMs } = this.#options;
     const { fingerprintKey } = link;
     const startedAt = performance.now();
     const unknown = new Map<Chunk, Item[]>();
@@ -247,8 +242,7 @@ export class StreamWriter {
         sliceMs,
         isCluster: link.isCluster,
         fingerprintKey,
-        // Every chunk's partition is one of them.
-        streamOf: (partition) => this.#streams[partition] as string,
+        streamOf: (partition) => keys.events(partition),
       });
       // The script answers one text for each partition.
       answers = (await node.sendCommand(command)) as string[];

@@ -22,11 +22,6 @@ export function apiKeyMode(key: string): Mode | null {
   if (!format.test(key)) return null;
   const body = key.slice(0, -checksumLength);
   if (checksum(body) !== key.slice(-checksumLength)) return null;
-  return modeOfKnown(key);
-}
-
-/** The mode of a key that is known to be well-formed, as each is that was found by its hash. */
-export function modeOfKnown(key: string): Mode {
   return key.startsWith("pfk_live_") ? "live" : "test";
 }
 

@@ -5,7 +5,7 @@ import { coalesce } from "../concurrency/coalesce.ts";
 import type { Authenticator, KnownKey } from "../http/access.ts";
 import type { Logger } from "../telemetry/logging.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { apiKeyMode, hashApiKey, modeOfKnown } from "./api-key.ts";
+import { apiKeyMode, hashApiKey } from "./api-key.ts";
 import { provenForMs } from "./cache-layout.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { CachedKeys, KeyCache } from "./key-cache.ts";
@@ -84,14 +84,12 @@ export function createAuthenticator(options: AuthenticatorOptions): RunningAuthe
 
   return {
     recall(apiKey) {
+      const mode = wellFormedMode(apiKey);
       const entry = entries.find(hashApiKey(apiKey), performance.now(), feed);
-      if (entry !== undefined) return admit(entry, modeOfKnown(apiKey));
-      assertWellFormed(apiKey);
-      return undefined;
+      return entry === undefined ? undefined : admit(entry, mode);
     },
     async authenticate(apiKey) {
-      assertWellFormed(apiKey);
-      const mode = modeOfKnown(apiKey);
+      const mode = wellFormedMode(apiKey);
       const sha256 = hashApiKey(apiKey);
       return admit(entries.find(sha256, performance.now(), feed) ?? (await load(sha256)), mode);
     },
@@ -102,8 +100,10 @@ export function createAuthenticator(options: AuthenticatorOptions): RunningAuthe
   };
 }
 
-function assertWellFormed(apiKey: string): void {
-  if (apiKeyMode(apiKey) === null) throw new DomainError("invalid_api_key");
+function wellFormedMode(apiKey: string): Mode {
+  const mode = apiKeyMode(apiKey);
+  if (mode === null) throw new DomainError("invalid_api_key");
+  return mode;
 }
 
 /** The rights of an active, unexpired key of an active tenant. */

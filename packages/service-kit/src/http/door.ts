@@ -69,10 +69,9 @@ function askAs(
   return route.answer(request, facts, tenant);
 }
 
-function toResponse({ status, json }: DirectAnswer, { requestId, headers = {} }: RequestFacts): Response {
-  headers["content-type"] = "application/json";
-  headers["request-id"] = requestId;
-  return new Response(json, { status, headers });
+function toResponse({ status, json }: DirectAnswer, { requestId, headers }: RequestFacts): Response {
+  const own = { "content-type": "application/json", "request-id": requestId };
+  return new Response(json, { status, headers: headers === undefined ? own : { ...headers, ...own } });
 }
 
 function refuseQuery(url: string): void {
@@ -101,7 +100,7 @@ export function createDoor(options: HttpOptions, routes: readonly DirectRoute[])
       return problemResponse(refusal, facts.requestId, facts.headers);
     };
     return new Promise((resolve) => {
-      const waiting = late?.begin(() => facts, resolve);
+      const waiting = late?.begin(facts, resolve);
       const end = (response: Response) => {
         if (waiting !== undefined) late?.end(waiting);
         observe(request, facts, route.path, response.status);

@@ -4,7 +4,7 @@ import { type RequestFacts, requestFacts } from "./request.ts";
 
 /** A request that waits for its answer. */
 interface Waiting {
-  readonly factsOf: () => RequestFacts;
+  readonly facts: RequestFacts;
   readonly dueMs: number;
   readonly resolve: (answer: Response) => void;
 }
@@ -23,8 +23,8 @@ export class LateAnswers {
   }
 
   /** Begins to wait; to be ended by `end` before the answer is given to `resolve`. */
-  begin(factsOf: () => RequestFacts, resolve: (answer: Response) => void): Waiting {
-    const waiting = { factsOf, dueMs: performance.now() + this.#limitMs, resolve };
+  begin(facts: RequestFacts, resolve: (answer: Response) => void): Waiting {
+    const waiting = { facts, dueMs: performance.now() + this.#limitMs, resolve };
     this.#waiting.add(waiting);
     if (!this.#isTimed) this.#sweepIn(this.#limitMs);
     return waiting;
@@ -38,7 +38,7 @@ export class LateAnswers {
   pass(request: Request, answer: Response | Promise<Response>): Response | Promise<Response> {
     if (answer instanceof Response) return answer;
     return new Promise((resolve, reject) => {
-      const waiting = this.begin(() => requestFacts(request), resolve);
+      const waiting = this.begin(requestFacts(request), resolve);
       answer.then(
         (response) => {
           this.end(waiting);
@@ -66,7 +66,7 @@ export class LateAnswers {
         return;
       }
       this.#waiting.delete(waiting);
-      const { requestId, headers } = waiting.factsOf();
+      const { requestId, headers } = waiting.facts;
       waiting.resolve(problemResponse(unavailable("A store of the platform"), requestId, headers));
     }
   }

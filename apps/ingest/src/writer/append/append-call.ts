@@ -21,7 +21,6 @@ export interface CallOptions {
   readonly sliceMs: number;
   readonly isCluster: boolean;
   readonly fingerprintKey: string;
-  /** The name of a partition's stream, as `bulkString` makes it. */
   readonly streamOf: (partition: number) => string;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { bulkString, PackedCommand } from "./packed-command.ts";
+import { PackedCommand } from "./packed-command.ts";
 
 const sha = "0123456789abcdef0123456789abcdef01234567";
 const keys = ["payflow:ing:{0}:events", "payflow:ing:{1}:events"];
@@ -13,7 +13,7 @@ function plain(packed: Buffer, texts: readonly string[]): Buffer {
 }
 
 function written(packed: Buffer, texts: readonly string[]): Buffer {
-  return PackedCommand.evalsha(sha, keys.map(bulkString), packed, texts).toWritable();
+  return PackedCommand.evalsha(sha, keys, packed, texts).toWritable();
 }
 
 const packed = Buffer.from([0x24, 0x0d, 0x0a, 0x00, 0xff]);

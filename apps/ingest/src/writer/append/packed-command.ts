@@ -14,19 +14,15 @@ export class PackedCommand extends Command {
     this.#bytes = bytes;
   }
 
-  /**
-   * `EVALSHA` with its keys, each as `bulkString` makes it, one packed argument and texts, in Redis's
-   * protocol (RESP2).
-   */
+  /** `EVALSHA` with its keys, one packed argument and texts, in Redis's protocol (RESP2). */
   static evalsha(
     sha: string,
     keys: readonly string[],
     packed: Buffer,
     texts: readonly string[],
   ): PackedCommand {
-    const front =
-      `*${4 + keys.length + texts.length}\r\n$7\r\nEVALSHA\r\n$${sha.length}\r\n${sha}\r\n` +
-      `${bulkString(`${keys.length}`)}${keys.join("")}$${packed.length}\r\n`;
+    const head = ["EVALSHA", sha, `${keys.length}`, ...keys].map(bulk).join("");
+    const front = `*${4 + keys.length + texts.length}\r\n${head}$${packed.length}\r\n`;
     // A UTF-16 unit takes three bytes at most, and the length of a text its digits and three more.
     const room = 3 * front.length + packed.length + 2 + 16 * texts.length;
     const most = texts.reduce((sum, text) => sum + 3 * text.length, room);
@@ -47,8 +43,7 @@ export class PackedCommand extends Command {
   }
 }
 
-/** A text as the protocol has it. */
-export function bulkString(text: string): string {
+function bulk(text: string): string {
   return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 }
 
