@@ -115,14 +115,14 @@ class EventLoad {
     this.#begun += 1;
     const bytes = this.#requests.next();
     // What the socket does not take at once must be a copy: the bytes are written into again.
-    const written = connection.socket.write(bytes);
+    const written = write(connection, bytes);
     if (written < bytes.length) void this.#sendRest(connection, Buffer.from(bytes.subarray(written)));
   }
 
   async #sendRest(connection: Connection, bytes: Buffer): Promise<void> {
     for (let rest = bytes; rest.length > 0; ) {
       await new Promise((resolve) => setImmediate(resolve));
-      rest = rest.subarray(connection.socket.write(rest));
+      rest = rest.subarray(write(connection, rest));
     }
   }
 
@@ -159,6 +159,13 @@ class EventLoad {
     const { requests } = this.#order;
     return now >= this.#endsAt || (requests !== undefined && this.#begun >= requests);
   }
+}
+
+/** How many bytes the connection took; throws where the server has ended it. */
+function write({ socket }: Connection, bytes: Buffer): number {
+  const written = socket.write(bytes);
+  if (written < 0) throw new Error("the server closed a connection");
+  return written;
 }
 
 if (import.meta.main) {

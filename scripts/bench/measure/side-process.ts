@@ -1,3 +1,7 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
 /** A part of a benchmark that runs in a process of its own, so that its work is told apart. */
 export interface SideProcess {
   readonly pid: number;
@@ -10,16 +14,14 @@ export interface SideProcess {
 
 /** Starts a program with an order in JSON on its standard input; it prints the port on which it listens. */
 export async function startSideProcess(program: string, order: unknown = null): Promise<SideProcess> {
-  const child = Bun.spawn([process.execPath, "--no-env-file", program], {
-    stdin: Buffer.from(JSON.stringify(order)),
-    stdout: "pipe",
-    stderr: "inherit",
-  });
+  const child = spawn(process.execPath, ["--no-env-file", program], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const end = () => child.kill("SIGKILL");
+  // Whatever fails meanwhile, it does not outlive the benchmark.
+  process.once("exit", end);
+  child.stdin.end(JSON.stringify(order));
   const port = await portOf(child.stdout);
-  if (port === null) {
-    child.kill("SIGKILL");
-    throw new Error(`${program} did not start`);
-  }
+  if (port === null || child.pid === undefined) throw new Error(`${program} did not start`);
   const url = `http://127.0.0.1:${port}`;
   return {
     pid: child.pid,
@@ -27,31 +29,22 @@ export async function startSideProcess(program: string, order: unknown = null): 
     // The cast says what the caller knows.
     ask: async <Answer>(path: string) => (await (await fetch(url + path)).json()) as Answer,
     stop: async () => {
-      child.kill("SIGKILL");
-      await child.exited;
+      process.off("exit", end);
+      end();
+      await ended;
     },
   };
 }
 
 /** The port that a program prints; null where it ends without. What else it prints is its log. */
-function portOf(output: ReadableStream<Uint8Array>): Promise<number | null> {
+function portOf(output: Readable): Promise<number | null> {
   return new Promise((resolve) => {
-    const read = async () => {
-      const decoder = new TextDecoder();
-      let rest = "";
-      for await (const piece of output) {
-        const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) {
-          if (/^\d{1,5}$/.test(line)) resolve(Number(line));
-          else console.error(line);
-        }
-      }
-      if (rest !== "") console.error(rest);
-    };
-    void read()
-      .catch(() => {})
-      .then(() => resolve(null));
+    createInterface({ input: output })
+      .on("line", (line) => {
+        if (/^\d{1,5}$/.test(line)) resolve(Number(line));
+        else console.error(line);
+      })
+      .on("close", () => resolve(null));
   });
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type BenchReport, figure, median, spreadFigure } from "../result.ts";
-import { describeBenchmarks } from "./document.ts";
+import { describeBenchmarks, partOf } from "./document.ts";
 import { notes } from "./notes.ts";
 import { drawCurves } from "./picture.ts";
 
@@ -43,6 +43,12 @@ test("every benchmark that has a word about it has its section", () => {
     };
     expect(describeBenchmarks({ [bench]: stored })).toContain(`## ${bench}`);
   }
+});
+
+test("what was measured over Kafka does not replace what was measured over Redis", () => {
+  const over = (bus: string) => partOf({ ...report, bench: "bus", versions: { bus } });
+  expect([over("redis"), over("kafka")]).toEqual(["bus", "bus over Kafka"]);
+  expect(Object.keys(notes)).toContain(over("kafka"));
 });
 
 test("the median of an even number of rounds lies between the middle two", () => {

@@ -15,6 +15,11 @@ load itself share the machine. After each benchmark the books are checked: what 
 once.
 `;
 
+/** The part of the document that a report is: either bus has its own. */
+export function partOf({ bench, versions }: BenchReport): string {
+  return bench === "bus" && versions.bus === "kafka" ? "bus over Kafka" : bench;
+}
+
 /** The whole of docs/benchmarks.md. */
 export function describeBenchmarks(stored: StoredReports): string {
   const sections = order.flatMap((name) => {
@@ -54,7 +59,7 @@ function measuredOf({ figure, isRatio }: Target, report: BenchReport | undefined
 }
 
 function section(name: string, { command, measuredOn, commit, report }: StoredReport): string {
-  const { what, limit } = notes[report.bench] ?? { what: "", limit: "" };
+  const { what, limit } = notes[name] ?? { what: "", limit: "" };
   const isCost = (one: BenchFigure) => /^(cpu|memory)_/.test(one.name);
   const facts = { ...report.machine, ...report.versions };
   return [

@@ -53,6 +53,14 @@ export const notes: Readonly<Record<string, Notes>> = {
       "PostgreSQL and whoever commits: an event is inserted, read and deleted. The relay and the consumer take " +
       "less than half of the processor time.",
   },
+  "bus over Kafka": {
+    what:
+      "The same over Kafka: one broker, which syncs each batch before it is acknowledged. Beside it, the client " +
+      "alone produces and consumes the same events without an outbox.",
+    limit:
+      "The broker, PostgreSQL and the JavaScript of relay, consumer and load share the processors about " +
+      "equally; nothing waits for the disk alone.",
+  },
   operator: {
     what:
       "1,000 Tenants, 1,000 WebhookEndpoints and 50 FraudPolicies are made by 16 requests at a time, and the " +

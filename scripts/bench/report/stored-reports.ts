@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import type { BenchReport } from "../result.ts";
-import { describeBenchmarks } from "./document.ts";
+import { describeBenchmarks, partOf } from "./document.ts";
 import { drawCurves } from "./picture.ts";
 
 /** A report with what it takes to make it again. */
@@ -17,11 +17,6 @@ export type StoredReports = Readonly<Record<string, StoredReport>>;
 
 const folder = path.join(repositoryRoot, "docs");
 const data = path.join(folder, "benchmarks.json");
-
-/** The part of the document that a report is: the bus has one for each of the two. */
-function partOf({ bench, versions }: BenchReport): string {
-  return bench === "bus" && versions.bus === "kafka" ? "bus over Kafka" : bench;
-}
 
 /**
  * Puts a report in the place of the earlier one of its benchmark and writes docs/benchmarks.md and its
