@@ -22,18 +22,20 @@ export function directEventRoutes(deps: EventRoutes): { single: DirectRoute; bat
     single: {
       path: "/v1/events/payment_exhaust",
       scope: "events:write",
-      answer: async (request, facts, tenant) => {
-        const taken = await takeEvent(deps, { request, facts, tenant });
-        return { status: 202, json: JSON.stringify(toTakenEvent(taken, deps.durability)) };
-      },
+      answer: (request, facts, tenant) =>
+        takeEvent(deps, { request, facts, tenant }).then((taken) => ({
+          status: 202,
+          json: JSON.stringify(toTakenEvent(taken, deps.durability)),
+        })),
     },
     batch: {
       path: "/v1/events",
       scope: "events:write",
-      answer: async (request, facts, tenant) => {
-        const taken = await takeEvents(deps, { request, facts, tenant });
-        return { status: 202, json: JSON.stringify(toTakenEvents(taken, deps.durability)) };
-      },
+      answer: (request, facts, tenant) =>
+        takeEvents(deps, { request, facts, tenant }).then((taken) => ({
+          status: 202,
+          json: JSON.stringify(toTakenEvents(taken, deps.durability)),
+        })),
     },
   };
 }

@@ -4,11 +4,11 @@ import type { ChargingRateLimiter } from "@payflow/service-kit/auth/rates/rate-l
 import type { Rate } from "@payflow/service-kit/http/access.ts";
 import type { RequestFacts } from "@payflow/service-kit/http/request.ts";
 import type { Metrics } from "@payflow/service-kit/telemetry/metrics.ts";
-import type { Allowance } from "../quotas/allowance.ts";
+import type { Allowance, Reservation } from "../quotas/allowance.ts";
 import type { Pressure } from "../streams/pressure.ts";
 import type { AppendResult, StreamWriter } from "../writer/writer.ts";
 import { type BodyForm, bodyForm, type Format } from "./bodies/body-form.ts";
-import type { BytesInFlight, Hold } from "./bodies/bytes-in-flight.ts";
+import type { BytesInFlight } from "./bodies/bytes-in-flight.ts";
 import { readBody } from "./bodies/read-body.ts";
 import { arrayElements, expected, lines, type Piece, textOf } from "./bodies/split-body.ts";
 import type { AcceptedEvent } from "./event.ts";
@@ -44,8 +44,14 @@ export interface Arrival {
   readonly tenant: TenantContext;
 }
 
+/** What became of an event that was taken. */
+export interface Taken {
+  readonly event: AcceptedEvent;
+  readonly result: AppendResult;
+}
+
 /** What became of an event that was taken, or why it was not. */
-export type EventResult = { readonly event: AcceptedEvent; readonly result: AppendResult } | InvalidEvent;
+export type EventResult = Taken | InvalidEvent;
 
 const maxEvents = 10_000;
 const maxBodyBytes = 8 * 1024 * 1024;
@@ -57,35 +63,40 @@ const batchFormats: readonly Format[] = [...singleFormats, "ndjson", "cloud-even
  * Takes the one event of a request. Throws what it is refused for: `invalid_json`, `invalid_request`,
  * `payload_too_large`, `unsupported_media_type`, `rate_limited`, `allowance_exhausted`, `unavailable`.
  */
-export async function takeEvent(
-  deps: TakeEvents,
-  arrival: Arrival,
-): Promise<{ readonly event: AcceptedEvent; readonly result: AppendResult }> {
-  const { request, tenant } = arrival;
+export function takeEvent(deps: TakeEvents, arrival: Arrival): Promise<Taken> {
   const first = admit(deps, arrival);
-  if (first !== undefined) await first;
-  const form = bodyForm(request.headers, singleFormats);
-  const hold = deps.inFlight.hold(tenant.tenantId);
-  try {
-    const bytes = await readPaid(deps, arrival, form, maxEventLength, hold);
+  return first === undefined ? takeAdmitted(deps, arrival) : first.then(() => takeAdmitted(deps, arrival));
+}
+
+function takeAdmitted(deps: TakeEvents, arrival: Arrival): Promise<Taken> {
+  const { tenant } = arrival;
+  const form = bodyForm(arrival.request.headers, singleFormats);
+  return readPaid(deps, arrival, form, maxEventLength, (bytes) => {
     note(deps, tenant, 1);
     // No body is one without fields, so that the answer tells what is missing.
     const text = bytes.length === 0 ? "{}" : textOf(bytes);
-    const read = text === null ? null : readEvent(reading(deps, arrival, form), text);
-    if (read === null) throw new DomainError("invalid_json");
-    if ("errors" in read) {
+    const event = text === null ? null : readEvent(reading(deps, arrival, form), text);
+    if (event === null) throw new DomainError("invalid_json");
+    if ("errors" in event) {
       deps.metrics.invalid.inc();
-      throw new DomainError("invalid_request", undefined, { errors: read.errors });
+      throw new DomainError("invalid_request", undefined, { errors: event.errors });
     }
     const reservation = deps.allowance.reserve(tenant, 1);
-    if (reservation === null) return { event: read, result: await deps.writer.appendOne(read) };
-    const { settle } = await reservation;
-    const result = await deps.writer.appendOne(read);
-    await settle(result.kind === "stored" ? 1 : 0);
-    return { event: read, result };
-  } finally {
-    hold.release();
-  }
+    const storing =
+      reservation === null ? deps.writer.appendOne(event) : storeReserved(deps, event, reservation);
+    return storing.then((result) => ({ event, result }));
+  });
+}
+
+async function storeReserved(
+  { writer }: TakeEvents,
+  event: AcceptedEvent,
+  reservation: Promise<Reservation>,
+): Promise<AppendResult> {
+  const { settle } = await reservation;
+  const result = await writer.appendOne(event);
+  await settle(result.kind === "stored" ? 1 : 0);
+  return result;
 }
 
 /**
@@ -96,18 +107,14 @@ export async function takeEvents(deps: TakeEvents, arrival: Arrival): Promise<Ev
   const { request, tenant } = arrival;
   await admit(deps, arrival);
   const form = bodyForm(request.headers, batchFormats);
-  const hold = deps.inFlight.hold(tenant.tenantId);
-  try {
-    const bytes = await readPaid(deps, arrival, form, maxBodyBytes, hold);
+  return readPaid(deps, arrival, form, maxBodyBytes, async (bytes, cost) => {
     const pieces = piecesOf(form.format, bytes);
     if (pieces.length === 0) throw expected("at least one event");
     note(deps, tenant, pieces.length);
-    const unpaid = pieces.length - costOf(hold.bytes);
+    const unpaid = pieces.length - cost;
     if (unpaid > 0) await takeRate(deps, arrival, unpaid);
-    return await store(deps, tenant, await readAll(reading(deps, arrival, form), pieces));
-  } finally {
-    hold.release();
-  }
+    return store(deps, tenant, await readAll(reading(deps, arrival, form), pieces));
+  });
 }
 
 async function store(
@@ -144,24 +151,34 @@ function admit(deps: TakeEvents, arrival: Arrival): Promise<void> | undefined {
 const bytesOfAnEvent = 4_096;
 const costOf = (bytes: number) => Math.max(1, Math.ceil(bytes / bytesOfAnEvent));
 
-/** Reads a body, and takes from the tenant's rate what that has cost, whatever comes of it. */
-async function readPaid(
-  { eventLimiter }: TakeEvents,
+/**
+ * Reads a body, and takes from the tenant's rate what that has cost, whatever comes of it; what is to be done
+ * with the body gets it and its cost in events, and holds its bytes until it has ended.
+ */
+async function readPaid<T>(
+  { eventLimiter, inFlight }: TakeEvents,
   { request, tenant }: Arrival,
   form: BodyForm,
   limit: number,
-  hold: Hold,
-): Promise<Uint8Array> {
+  use: (bytes: Uint8Array, cost: number) => Promise<T>,
+): Promise<T> {
+  const hold = inFlight.hold(tenant.tenantId);
   try {
-    return await readBody(request, form.encoding, limit, hold);
-  } catch (error) {
-    if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
-    // Nobody hears this; it is no failure of ours.
-    throw new DomainError("invalid_json", "The connection ended before the body did.");
+    let bytes: Uint8Array;
+    try {
+      bytes = await readBody(request, form.encoding, limit, hold);
+    } catch (error) {
+      if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
+      // Nobody hears this; it is no failure of ours.
+      throw new DomainError("invalid_json", "The connection ended before the body did.");
+    } finally {
+      // The first of them was taken when the request was let in.
+      const cost = costOf(hold.bytes) - 1;
+      if (cost > 0) eventLimiter.charge(tenant.tenantId, eventRate(tenant.limits), cost);
+    }
+    return await use(bytes, costOf(hold.bytes));
   } finally {
-    // The first of them was taken when the request was let in.
-    const cost = costOf(hold.bytes) - 1;
-    if (cost > 0) eventLimiter.charge(tenant.tenantId, eventRate(tenant.limits), cost);
+    hold.release();
   }
 }
 

@@ -120,22 +120,13 @@ export class StreamWriter {
       return;
     }
     this.#openEvents += events.length;
-    const end = () => {
-      this.#openEvents -= events.length;
-    };
-    const body = new Body(
-      events,
-      (results) => {
-        end();
-        resolve(results);
-      },
-      (error) => {
-        end();
-        reject(error);
-      },
-    );
+    const body = new Body(events, resolve, reject, this.#onEnd);
     this.#push(chunksOf(body, partitions, maxChunkEvents, isPlatform));
   }
+
+  readonly #onEnd = (events: number) => {
+    this.#openEvents -= events;
+  };
 
   #push(chunks: readonly Chunk[]): void {
     for (const chunk of chunks) {

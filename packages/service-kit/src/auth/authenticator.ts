@@ -84,9 +84,11 @@ export function createAuthenticator(options: AuthenticatorOptions): RunningAuthe
 
   return {
     recall(apiKey) {
-      const mode = wellFormedMode(apiKey);
       const entry = entries.find(hashApiKey(apiKey), performance.now(), feed);
-      return entry === undefined ? undefined : admit(entry, mode);
+      // A key that is known by its hash is well-formed, and its record's mode is its own.
+      if (entry !== undefined) return admit(entry, entry.record.mode);
+      wellFormedMode(apiKey);
+      return undefined;
     },
     async authenticate(apiKey) {
       const mode = wellFormedMode(apiKey);

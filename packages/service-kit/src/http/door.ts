@@ -85,35 +85,54 @@ function refuseQuery(url: string): void {
   if (errors.length > 0) throw new DomainError("invalid_request", undefined, { errors: errors.slice(0, 50) });
 }
 
-/** The way to direct routes past the framework, with the same answers, metrics and spans. */
+/** A request on its way through the door. */
+interface Arrival {
+  readonly request: Request;
+  readonly route: DirectRoute;
+  readonly facts: RequestFacts;
+  readonly late: LateAnswers | undefined;
+  readonly resolve: (response: Response) => void;
+}
+
+/**
+ * The way to direct routes past the framework, with the same answers, metrics and spans. The requests that
+ * arrive in one turn of the event loop are answered one after the other at its end, when all of them were
+ * read: what each step of an answer needs is at hand then for the next request, which is worth a tenth.
+ */
 export function createDoor(options: HttpOptions, routes: readonly DirectRoute[]): Door {
   const observe = requestMetrics(options.metrics);
   const byPath = new Map(routes.map((route) => [route.path, route]));
-  return (request, late) => {
-    const route = request.method === "POST" ? byPath.get(pathOf(request.url)) : undefined;
-    if (route === undefined) return undefined;
-    // Nobody else asks for them, so that the table by which others find them is spared.
-    const facts = new RequestFacts(request);
+  const answer = ({ request, route, facts, late, resolve }: Arrival) => {
+    const waiting = late?.begin(facts, resolve);
+    const end = (response: Response) => {
+      if (waiting !== undefined) late?.end(waiting);
+      observe(request, facts, route.path, response.status);
+      resolve(response);
+    };
     const refuse = (error: unknown) => {
       const refusal = toDomainError(error, "UNKNOWN");
       if (refusal.status >= 500) reportRefusal(options.logger, request, facts, refusal);
-      return problemResponse(refusal, facts.requestId, facts.headers);
+      end(problemResponse(refusal, facts.requestId, facts.headers));
     };
+    try {
+      askRoute(options, route, request, facts).then((direct) => end(toResponse(direct, facts)), refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+  let arrived: Arrival[] = [];
+  const answerAll = () => {
+    const all = arrived;
+    arrived = [];
+    for (const arrival of all) answer(arrival);
+  };
+  return (request, late) => {
+    const route = request.method === "POST" ? byPath.get(pathOf(request.url)) : undefined;
+    if (route === undefined) return undefined;
     return new Promise((resolve) => {
-      const waiting = late?.begin(facts, resolve);
-      const end = (response: Response) => {
-        if (waiting !== undefined) late?.end(waiting);
-        observe(request, facts, route.path, response.status);
-        resolve(response);
-      };
-      try {
-        askRoute(options, route, request, facts).then(
-          (answer) => end(toResponse(answer, facts)),
-          (error: unknown) => end(refuse(error)),
-        );
-      } catch (error) {
-        end(refuse(error));
-      }
+      // Nobody else asks for the facts, so that the table by which others find them is spared.
+      arrived.push({ request, route, facts: new RequestFacts(request), late, resolve });
+      if (arrived.length === 1) setImmediate(answerAll);
     });
   };
 }

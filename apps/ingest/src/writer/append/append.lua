@@ -6,8 +6,8 @@
 -- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list: how many events
 --   it has, and its runs, one after the other: tenant, mode, merchant, 1 where it counts as known in any case,
 --   or 2 where its events are the platform's own and do not count against the tenant either, how many events
---   follow, and of each the fingerprint of its id (8 bytes), the same as a number, that of its body (4 bytes),
---   and its id.
+--   follow, and of each a number that spreads ids over buckets, the fingerprints of its id and of it with its
+--   body (whole numbers as text), and its id.
 -- ARGV[2] and so on: the events' texts, in the same order.
 -- Answer: for each key a text: id of the first stored entry (the others follow it by one), a letter for each
 --   event where not all were stored, and for each run its merchant's last sequence number before; or "!" and an
@@ -17,9 +17,9 @@
 -- another could spare. How ids are remembered: docs/decisions/0019-ingest-writer.md.
 
 local call, try, format, floor, concat = redis.call, redis.pcall, string.format, math.floor, table.concat
--- Slices that are asked besides the present one, ids that fill a bucket, buckets of a first table, and those
--- that are counted to learn how full a table is.
-local kept, full, least, counted = 3, 128, 256, 32
+-- Slices that are asked besides the present one, numbers that fill a bucket (two for each id), buckets of a
+-- first table, and those that are counted to learn how full a table is.
+local kept, full, least, counted = 3, 320, 256, 32
 -- Values longer than 64 bytes make Redis look a merchant up by its hash; else it reads up to 512 in turn.
 local about = 'The last sequence number given to an event of each merchant, by tenant/mode/merchant.'
 
@@ -46,9 +46,9 @@ local month = monthOf(floor(seconds / 86400))
 local function bucketsFor(seen, tables)
   local former, sum = tables[#tables], 0
   for bucket = 0, counted - 1 do
-    sum = sum + call('HLEN', format('%s:%d.%d.%d', seen, former[1], former[2], bucket))
+    sum = sum + call('SCARD', format('%s:%d.%d.%d', seen, former[1], former[2], bucket))
   end
-  local buckets = former[3] * sum / (counted * 100)
+  local buckets = former[3] * sum / (counted * 250)
   for index = 1, #tables - 1 do
     if tables[index][1] == former[1] then buckets = buckets + tables[index][3] end
   end
@@ -56,8 +56,7 @@ local function bucketsFor(seen, tables)
 end
 
 -- The tables that remember the partition's ids, oldest first: slice, number within it, buckets.
-local function tablesOf(seen)
-  local packed = call('GET', seen)
+local function tablesOf(seen, packed)
   local tables = packed and cmsgpack.unpack(packed) or {}
   local newest = tables[#tables]
   -- Where the clock went back, the slice that it had reached goes on.
@@ -78,24 +77,28 @@ end
 -- took the last one, the first entry's id, what asks for the following one, and why nothing more can be stored.
 local stream, seen, tables, first, newest, buckets, bucket, entry, following, failure
 
--- What is known of an id: its body's fingerprint, or nothing, and then it is remembered. While a slot of a
--- cluster moves, any key may be gone already: an error here is no error of the script.
-local function recall(id, hash, body)
+-- What becomes of an event with these fingerprints: 's' where its id was not known, and is from now on, 'd'
+-- where the same event was stored before, 'c' where another one was. While a slot of a cluster moves, any key
+-- may be gone already: an error here is no error of the script.
+local function recall(hash, id, event)
   for index = first, #tables - 1 do
     local one = tables[index]
-    local known = try('HGET', format('%s:%d.%d.%d', seen, one[1], one[2], hash % one[3]), id)
-    if type(known) == 'table' then failure = known.err end
-    if known then return known end
+    local known = try('SMISMEMBER', format('%s:%d.%d.%d', seen, one[1], one[2], hash % one[3]), id, event)
+    if known.err then
+      failure = known.err
+      return
+    end
+    if known[1] == 1 then return known[2] == 1 and 'd' or 'c' end
   end
-  local key = newest .. hash % buckets
-  local added = try('HSETNX', key, id, body)
+  bucket = format('%s%d', newest, hash % buckets)
+  local added = try('SADD', bucket, id, event)
+  if added == 2 then return 's' end
+  if added == 0 then return 'd' end
   if added == 1 then
-    bucket = key
-  elseif added == 0 then
-    return call('HGET', key, id)
-  else
-    failure = added.err
+    call('SREM', bucket, event)
+    return 'c'
   end
+  failure = added.err
 end
 
 local function append(tenant, mode, merchant, sequence, id, text)
@@ -111,23 +114,18 @@ local function append(tenant, mode, merchant, sequence, id, text)
   end
 end
 
--- Events that were stored, by what they count as and tenant.
+-- Events that were stored, by the names of their counts.
 local counts = {}
 
-local function count(kind, tenant, stored)
-  local ofKind = counts[kind]
-  if not ofKind then
-    ofKind = {}
-    counts[kind] = ofKind
-  end
-  ofKind[tenant] = (ofKind[tenant] or 0) + stored
+local function count(name, stored)
+  counts[name] = (counts[name] or 0) + stored
 end
 
 -- Where earlier runs have led merchants that have several. The other tables are each partition's in turn: its
 -- runs' names and places, what is written of sequences, and the answer.
 local latest, names, places, touched, answer = {}, {}, {}, {}, {}
 
-local function store(base, runs, at)
+local function store(base, runs, at, packed)
   local sequences = base .. 'sequences'
   local size, place, tenant = 0, 2, runs[2]
   while tenant do
@@ -140,7 +138,7 @@ local function store(base, runs, at)
   -- While the slot moves this may be gone: found now, before anything was written.
   if isCluster then call('HLEN', base .. 'usage:' .. month) end
   stream, seen = base .. 'events', base .. 'seen'
-  tables = tablesOf(seen)
+  tables = tablesOf(seen, packed)
   first = #tables
   local present = tables[first]
   while first > 1 and tables[first - 1][1] >= present[1] - kept do first = first - 1 end
@@ -158,18 +156,16 @@ local function store(base, runs, at)
       at = at + 1
       local letter = 'm'
       if isKnown and not failure then
-        local id, body = runs[j], runs[j + 2]
-        local known = recall(id, runs[j + 1], body)
-        if known then
-          letter = known == body and 'd' or 'c'
-        elseif not failure then
+        local id, event = runs[j + 1], runs[j + 2]
+        letter = recall(runs[j], id, event) or letter
+        if letter == 's' then
           local text = format('%d', sequence + 1)
           append(tenant, mode, merchant, text, runs[j + 3], ARGV[at])
           if failure then
             -- An id whose event is not stored must not be remembered: its repeat would be refused.
-            call('HDEL', bucket, id)
+            call('SREM', bucket, id, event)
           else
-            letter, sequence, reached = 's', sequence + 1, text
+            sequence, reached = sequence + 1, text
           end
         end
       end
@@ -188,31 +184,51 @@ local function store(base, runs, at)
       changes = changes + 2
       if before == '0' then call('HSETNX', sequences, 'about', about) end
       local stored = sequence - tonumber(before)
-      count(mode, tenant, stored)
-      if kind == 2 then count(mode .. '/platform', tenant, stored) end
+      count(tenant .. '/' .. mode, stored)
+      if kind == 2 then count(tenant .. '/' .. mode .. '/platform', stored) end
     end
   end
   if changes > 0 then
     call('HSET', sequences, unpack(touched, 1, changes))
-    if isLooking and call('HLEN', bucket) >= full then grow(seen, tables) end
+    if isLooking and call('SCARD', bucket) >= full then grow(seen, tables) end
   end
   if failure then return '!' .. failure end
   answer[1], answer[2] = entry or '-', letters and concat(letters) or '-'
   return concat(answer, ' ', 1, size + 2)
 end
 
+-- The last word of a stream's name is "events".
+local bases, remembered = {}, {}
+for index = 1, #KEYS do
+  bases[index] = string.sub(KEYS[index], 1, -7)
+  remembered[index] = bases[index] .. 'seen'
+end
+local packs = try('MGET', unpack(remembered))
+
 local answers, at = {}, 1
 for index = 1, #KEYS do
   local runs = input[index + 2]
-  -- The last word is "events"; one partition's fault is not that of the others.
-  local isDone, answer = pcall(store, string.sub(KEYS[index], 1, -7), runs, at)
+  local isDone, answer
+  if packs.err then
+    answer = packs
+  else
+    -- One partition's fault is not that of the others.
+    isDone, answer = pcall(store, bases[index], runs, at, packs[index])
+  end
   answers[index] = isDone and answer or '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
   at = at + runs[1]
 end
+
 -- What counts is the sum over all partitions: one is enough to write it to.
-for kind, ofKind in pairs(counts) do
-  for tenant, stored in pairs(ofKind) do
-    call('HINCRBY', string.sub(KEYS[1], 1, -7) .. 'usage:' .. month, tenant .. '/' .. kind, format('%d', stored))
+local columns, sums = {}, {}
+for name in pairs(counts) do columns[#columns + 1] = name end
+if #columns > 0 then
+  local usage = bases[1] .. 'usage:' .. month
+  local before = call('HMGET', usage, unpack(columns))
+  for index, name in ipairs(columns) do
+    sums[2 * index - 1] = name
+    sums[2 * index] = format('%d', (before[index] or 0) + counts[name])
   end
+  call('HSET', usage, unpack(sums))
 end
 return answers

@@ -8,6 +8,7 @@ export class Body {
   readonly #results: AppendResult[];
   readonly #resolve: (results: AppendResult[]) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #onEnd: (events: number) => void;
   #open: number;
   #isFailed = false;
 
@@ -15,12 +16,14 @@ export class Body {
     events: readonly AcceptedEvent[],
     resolve: (results: AppendResult[]) => void,
     reject: (error: unknown) => void,
+    onEnd: (events: number) => void,
   ) {
     this.events = events;
     this.#results = new Array(events.length);
     this.#open = events.length;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#onEnd = onEnd;
   }
 
   /** Whether a part could not be stored, so that nobody waits for the others any more. */
@@ -31,12 +34,15 @@ export class Body {
   settle(place: number, result: AppendResult): void {
     this.#results[place] = result;
     this.#open -= 1;
-    if (this.#open === 0 && !this.#isFailed) this.#resolve(this.#results);
+    if (this.#open > 0 || this.#isFailed) return;
+    this.#onEnd(this.events.length);
+    this.#resolve(this.#results);
   }
 
   fail(error: unknown): void {
     if (this.#isFailed) return;
     this.#isFailed = true;
+    this.#onEnd(this.events.length);
     this.#reject(error);
   }
 }
