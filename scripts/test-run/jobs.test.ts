@@ -25,6 +25,7 @@ const files = [
   "apps/payment/src/payments/payment.test.ts",
   "apps/payment/test/refunds.test.ts",
   "apps/tenant/test/revocation.alone.test.ts",
+  "apps/tenant/test/suspension.quiet.test.ts",
   "apps/payment/node_modules/other/other.test.ts",
   "packages/service-kit/test/kafka/broker.test.ts",
 ];
@@ -37,13 +38,17 @@ test("unit tests of a workspace share a process, and each file with servers has 
     "apps/payment (unit)",
     "apps/payment/test/refunds.test.ts",
     "apps/tenant/test/revocation.alone.test.ts",
+    "apps/tenant/test/suspension.quiet.test.ts",
     "packages/service-kit/test/kafka/broker.test.ts",
   ]);
   expect(jobs.filter(({ needs }) => needs.includes("kafka")).map(({ name }) => name)).toEqual([
     "packages/service-kit/test/kafka/broker.test.ts",
   ]);
-  expect(jobs.filter(({ isAlone }) => isAlone).map(({ name }) => name)).toEqual([
-    "apps/tenant/test/revocation.alone.test.ts",
+  expect(
+    jobs.filter(({ company }) => company !== "many").map(({ name, company }) => [name, company]),
+  ).toEqual([
+    ["apps/tenant/test/revocation.alone.test.ts", "alone"],
+    ["apps/tenant/test/suspension.quiet.test.ts", "quiet"],
   ]);
 });
 

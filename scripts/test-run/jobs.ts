@@ -2,14 +2,19 @@ import path from "node:path";
 import { Glob } from "bun";
 import { type Need, needsOf } from "./needs.ts";
 
+/**
+ * What may run beside a job. A file asserts deadlines that a busy machine would break: it is `alone` where it
+ * needs all of the machine, `quiet` where it waits most of the time and one other such file does no harm.
+ */
+export type Company = "many" | "quiet" | "alone";
+
 /** One process of a test run. */
 export interface Job {
   readonly name: string;
   readonly command: readonly string[];
   /** A check passes or fails as a whole; tests are counted one by one. */
   readonly kind: "check" | "tests";
-  /** Runs when nothing else does, since it asserts a deadline that a busy machine would break. */
-  readonly isAlone: boolean;
+  readonly company: Company;
   /** It waits until these are there. */
   readonly needs: readonly Need[];
 }
@@ -43,9 +48,14 @@ function testJob(root: string, name: string, files: readonly string[]): Job {
     // The time-out in bunfig.toml is that of tests; only the flag's holds for their hooks too.
     command: [process.execPath, "test", "--timeout", "30000", ...paths],
     kind: "tests",
-    isAlone: files.some((file) => file.endsWith(".alone.test.ts")),
+    company: companyOf(files),
     needs: [...new Set(files.filter(needsServers).flatMap((file) => needsOf(root, file)))],
   };
+}
+
+function companyOf(files: readonly string[]): Company {
+  const is = (company: Company) => files.some((file) => file.endsWith(`.${company}.test.ts`));
+  return is("alone") ? "alone" : is("quiet") ? "quiet" : "many";
 }
 
 function staticChecks(root: string): Job[] {
@@ -53,7 +63,7 @@ function staticChecks(root: string): Job[] {
   const check = (name: string, command: string[]): Job => ({
     ...{ name, command },
     kind: "check",
-    isAlone: false,
+    company: "many",
     needs: [],
   });
   return [

@@ -7,7 +7,7 @@ import { repositoryRoot } from "@payflow/one-machine/stores/databases.ts";
 import { redisServerBinary } from "@payflow/one-machine/stores/redis-binary.ts";
 import { startTestPostgres } from "@payflow/testkit/postgres.ts";
 import { Durations } from "./durations.ts";
-import { type Job, planJobs } from "./jobs.ts";
+import { type Company, type Job, planJobs } from "./jobs.ts";
 import { findLeftovers, killLeftovers, marked, runVariable } from "./leftovers.ts";
 import { type Outcome, readOutcome, sumOutcomes, totalLine } from "./outcome.ts";
 import { Prepared } from "./prepared.ts";
@@ -54,12 +54,13 @@ export async function runTests({ pattern, isThorough }: RunOptions): Promise<boo
   };
   const longestFirst = jobs.toSorted((one, other) => durations.of(other.name) - durations.of(one.name));
   const canStart = ({ needs }: Job) => !prepared.isWaitedFor(needs);
-  const [together, alone] = [false, true].map((is) => longestFirst.filter(({ isAlone }) => isAlone === is));
-  // One more than there are processors: most of them wait most of the time, for outages and schedules.
-  await inParallel(together ?? [], availableParallelism() + 1, runJob, canStart);
-  // Jobs that run alone are those whose deadlines a build beside them would break.
+  const of = (company: Company) => longestFirst.filter((job) => job.company === company);
+  // Two more than there are processors: most of them wait most of the time, for outages and schedules.
+  await inParallel(of("many"), availableParallelism() + 2, runJob, canStart);
+  // The others assert deadlines that a build beside them would break.
   await prepared.done;
-  await inParallel(alone ?? [], 1, runJob, canStart);
+  await inParallel(of("quiet"), 2, runJob, canStart);
+  await inParallel(of("alone"), 1, runJob, canStart);
   durations.save();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const leftovers = await checkLeftovers(run);
