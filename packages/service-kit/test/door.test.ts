@@ -154,6 +154,36 @@ describe("a direct route is answered the same by the door and by the app", () =>
   });
 });
 
+test("answers of one turn have headers of their own each, though they share those of their policy", async () => {
+  const { metrics } = service();
+  const told: Record<string, string>[] = [
+    { "ratelimit-policy": '"a";q=5;w=1', ratelimit: '"a";r=4;t=1' },
+    { "ratelimit-policy": '"a";q=5;w=1', ratelimit: '"a";r=3;t=1', "x-more": "once" },
+    { "ratelimit-policy": '"a";q=5;w=1', ratelimit: '"a";r=2;t=1' },
+    { "ratelimit-policy": '"b";q=9;w=1', ratelimit: '"b";r=8;t=1' },
+    { "x-other": "1", ratelimit: '"a";r=1;t=1' },
+  ];
+  const logger = createLogger("example", "info", { write: () => {} });
+  const authenticator = { authenticate: async () => keys.good as KnownKey };
+  const door = createDoor({ service: "example", title: "Example", logger, metrics, authenticator }, [
+    {
+      ...route,
+      async answer(asked, facts) {
+        const headers = told[Number(await asked.text())];
+        if (headers !== undefined) facts.headers = headers;
+        return { status: 202, json: "{}" };
+      },
+    },
+  ]);
+  const answers = await Promise.all(
+    told.map((_, index) => door(request("/things", { key: "good", body: `${index}` }))),
+  );
+  const own = { "content-type": "application/json", "request-id": "req-1" };
+  expect(answers.map((answer) => Object.fromEntries(answer?.headers ?? []))).toEqual(
+    told.map((headers) => ({ ...own, ...headers })),
+  );
+});
+
 test("the door leaves other paths, methods and hosts that are none to the app", () => {
   const { door } = service();
   for (const path of ["/thing", "/things/", "/things/1", "/Things", "//things", "/%74hings"]) {

@@ -49,7 +49,10 @@ const maxFlushesInFlight = 4;
  * While a flush is under way, the next one goes out once so many events wait, or the first has ended: a call
  * of the script and the disk's sync have a cost of their own, whatever they carry.
  */
-const gatherEvents = 16;
+const gatherEvents = 24;
+/** Of more open events than these a flush takes half at most; so few that are left in the queue go along. */
+const manyEvents = 32;
+const restEvents = 8;
 /** Events of one flush at most: Redis does nothing else for some milliseconds. */
 const maxFlushEvents = 500;
 /** Events of one body and partition in one flush: others get their turn between. */
@@ -177,10 +180,10 @@ export class StreamWriter {
     let events = 0;
     // With all of many in one flush Redis and this process would take turns, and each wait for the other. But
     // what little were left behind would wait for the end of this flush.
-    const isMany = this.#openEvents > 2 * gatherEvents;
+    const isMany = this.#openEvents > manyEvents;
     const half = isMany ? Math.ceil(this.#openEvents / 2) : maxFlushEvents;
     for (const chunk of this.#queue) {
-      const isRest = this.#queuedEvents <= gatherEvents / 2;
+      const isRest = this.#queuedEvents <= restEvents;
       const most = isRest ? maxFlushEvents : Math.min(maxFlushEvents, half);
       if (events > 0 && events + chunk.items.length > most) break;
       taken += 1;

@@ -69,9 +69,32 @@ function askAs(
   return route.answer(request, facts, tenant);
 }
 
-function toResponse({ status, json }: DirectAnswer, { requestId, headers }: RequestFacts): Response {
-  const own = { "content-type": "application/json", "request-id": requestId };
-  return new Response(json, { status, headers: headers === undefined ? own : { ...headers, ...own } });
+function toResponse({ status, json }: DirectAnswer, facts: RequestFacts): Response {
+  return new Response(json, { status, headers: headersOf(facts) });
+}
+
+/** Headers that answers share, by the policy of their rate. */
+const byPolicy = new Map<string, Headers>();
+const maxPolicies = 1_000;
+
+/**
+ * The headers of an answer. A response copies those of its policy, in which only two are written anew: half of
+ * what it takes to read them from an object of its own.
+ */
+function headersOf({ requestId, headers = {} }: RequestFacts): Headers | Record<string, string> {
+  const { "ratelimit-policy": policy, ratelimit } = headers;
+  if (policy === undefined || ratelimit === undefined || Object.keys(headers).length > 2) {
+    return { ...headers, "content-type": "application/json", "request-id": requestId };
+  }
+  let shared = byPolicy.get(policy);
+  if (shared === undefined) {
+    if (byPolicy.size >= maxPolicies) byPolicy.clear();
+    shared = new Headers({ "content-type": "application/json", "ratelimit-policy": policy });
+    byPolicy.set(policy, shared);
+  }
+  shared.set("request-id", requestId);
+  shared.set("ratelimit", ratelimit);
+  return shared;
 }
 
 function refuseQuery(url: string): void {
