@@ -44,7 +44,7 @@ export interface Arrival {
   readonly tenant: TenantContext;
 }
 
-/** What became of an event that was taken. */
+/** An event that was taken, and how it was answered. */
 export interface Taken {
   readonly event: AcceptedEvent;
   readonly result: AppendResult;

@@ -109,12 +109,13 @@ function refuseQuery(url: string): void {
 }
 
 /** A request on its way through the door. */
-interface Arrival {
+interface Passage {
   readonly request: Request;
   readonly route: DirectRoute;
   readonly facts: RequestFacts;
   readonly late: LateAnswers | undefined;
   readonly resolve: (response: Response) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -125,7 +126,7 @@ interface Arrival {
 export function createDoor(options: HttpOptions, routes: readonly DirectRoute[]): Door {
   const observe = requestMetrics(options.metrics);
   const byPath = new Map(routes.map((route) => [route.path, route]));
-  const answer = ({ request, route, facts, late, resolve }: Arrival) => {
+  const answer = ({ request, route, facts, late, resolve }: Passage) => {
     const waiting = late?.begin(facts, resolve);
     const end = (response: Response) => {
       if (waiting !== undefined) late?.end(waiting);
@@ -143,18 +144,25 @@ export function createDoor(options: HttpOptions, routes: readonly DirectRoute[])
       refuse(error);
     }
   };
-  let arrived: Arrival[] = [];
+  let arrived: Passage[] = [];
   const answerAll = () => {
     const all = arrived;
     arrived = [];
-    for (const arrival of all) answer(arrival);
+    for (const passage of all) {
+      try {
+        answer(passage);
+      } catch (error) {
+        // A fault of one request is none of the others'.
+        passage.reject(error);
+      }
+    }
   };
   return (request, late) => {
     const route = request.method === "POST" ? byPath.get(pathOf(request.url)) : undefined;
     if (route === undefined) return undefined;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       // Nobody else asks for the facts, so that the table by which others find them is spared.
-      arrived.push({ request, route, facts: new RequestFacts(request), late, resolve });
+      arrived.push({ request, route, facts: new RequestFacts(request), late, resolve, reject });
       if (arrived.length === 1) setImmediate(answerAll);
     });
   };

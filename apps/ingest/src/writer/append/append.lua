@@ -43,8 +43,12 @@ local function monthOf(days)
 end
 local month = monthOf(floor(seconds / 86400))
 
+-- What tables say of themselves whose ids stand in sets. Those of an earlier build, in hashes, are read no more.
+local sets = 2
+
 local function bucketsFor(seen, tables)
   local former, sum = tables[#tables], 0
+  if former[5] ~= sets then return former[3] end
   for bucket = 0, counted - 1 do
     sum = sum + call('SCARD', format('%s:%d.%d.%d', seen, former[1], former[2], bucket))
   end
@@ -55,21 +59,26 @@ local function bucketsFor(seen, tables)
   return math.max(least, floor(buckets))
 end
 
--- The tables that remember the partition's ids, oldest first: slice, number within it, buckets.
+-- The tables that remember the partition's ids, oldest first: slice, number within it, buckets, how many of
+-- them are removed again, and how ids stand in them.
 local function tablesOf(seen, packed)
   local tables = packed and cmsgpack.unpack(packed) or {}
   local newest = tables[#tables]
   -- Where the clock went back, the slice that it had reached goes on.
   if not newest or newest[1] < slice then
-    tables[#tables + 1] = { slice, 0, newest and bucketsFor(seen, tables) or least }
-    call('SET', seen, cmsgpack.pack(tables))
+    tables[#tables + 1] = { slice, 0, newest and bucketsFor(seen, tables) or least, 0, sets }
+  elseif newest[5] ~= sets then
+    tables[#tables + 1] = { newest[1], newest[2] + 1, newest[3], 0, sets }
+  else
+    return tables
   end
+  call('SET', seen, cmsgpack.pack(tables))
   return tables
 end
 
 local function grow(seen, tables)
   local newest = tables[#tables]
-  tables[#tables + 1] = { newest[1], newest[2] + 1, newest[3] * 2 }
+  tables[#tables + 1] = { newest[1], newest[2] + 1, newest[3] * 2, 0, sets }
   call('SET', seen, cmsgpack.pack(tables))
 end
 
@@ -125,8 +134,8 @@ end
 -- runs' names and places, what is written of sequences, and the answer.
 local latest, names, places, touched, answer = {}, {}, {}, {}, {}
 
-local function store(base, runs, at, packed)
-  local sequences = base .. 'sequences'
+-- Finds names and places of a partition's runs; returns how many there are.
+local function find(runs)
   local size, place, tenant = 0, 2, runs[2]
   while tenant do
     size = size + 1
@@ -134,6 +143,22 @@ local function store(base, runs, at, packed)
     place = place + 5 + 4 * runs[place + 4]
     tenant = runs[place]
   end
+  return size
+end
+
+-- Letters are kept from the first event on that was not stored.
+local function mark(letters, place, letter)
+  if not letters then
+    letters = {}
+    for index = 1, place - 1 do letters[index] = 's' end
+  end
+  letters[place] = letter
+  return letters
+end
+
+local function store(base, runs, at, packed)
+  local sequences = base .. 'sequences'
+  local size = find(runs)
   local last = call('HMGET', sequences, unpack(names, 1, size))
   -- While the slot moves this may be gone: found now, before anything was written.
   if isCluster then call('HLEN', base .. 'usage:' .. month) end
@@ -141,7 +166,9 @@ local function store(base, runs, at, packed)
   tables = tablesOf(seen, packed)
   first = #tables
   local present = tables[first]
-  while first > 1 and tables[first - 1][1] >= present[1] - kept do first = first - 1 end
+  while first > 1 and tables[first - 1][1] >= present[1] - kept and tables[first - 1][5] == sets do
+    first = first - 1
+  end
   newest, buckets = seen .. ':' .. present[1] .. '.' .. present[2] .. '.', present[3]
   bucket, entry, following, failure = nil, nil, nil, nil
 
@@ -169,13 +196,7 @@ local function store(base, runs, at, packed)
           end
         end
       end
-      if letters then
-        letters[at - from] = letter
-      elseif letter ~= 's' then
-        letters = {}
-        for index = 1, at - from - 1 do letters[index] = 's' end
-        letters[at - from] = letter
-      end
+      if letters or letter ~= 's' then letters = mark(letters, at - from, letter) end
     end
     answer[run + 2] = before
     if reached ~= before then
@@ -208,14 +229,10 @@ local packs = try('MGET', unpack(remembered))
 local answers, at = {}, 1
 for index = 1, #KEYS do
   local runs = input[index + 2]
-  local isDone, answer
-  if packs.err then
-    answer = packs
-  else
-    -- One partition's fault is not that of the others.
-    isDone, answer = pcall(store, bases[index], runs, at, packs[index])
-  end
-  answers[index] = isDone and answer or '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
+  local isDone, told = false, packs
+  -- One partition's fault is not that of the others.
+  if not packs.err then isDone, told = pcall(store, bases[index], runs, at, packs[index]) end
+  answers[index] = isDone and told or '!' .. (type(told) == 'table' and told.err or tostring(told))
   at = at + runs[1]
 end
 
