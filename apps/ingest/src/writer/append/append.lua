@@ -19,7 +19,7 @@
 local call, try, format, floor, concat = redis.call, redis.pcall, string.format, math.floor, table.concat
 -- Slices that are asked besides the present one, numbers that fill a bucket (two for each id), buckets of a
 -- first table, and those that are counted to learn how full a table is.
-local kept, full, least, counted = 3, 320, 256, 32
+local kept, full, least, counted = 3, 320, 1024, 32
 -- Values longer than 64 bytes make Redis look a merchant up by its hash; else it reads up to 512 in turn.
 local about = 'The last sequence number given to an event of each merchant, by tenant/mode/merchant.'
 
@@ -82,24 +82,25 @@ local function grow(seen, tables)
   call('SET', seen, cmsgpack.pack(tables))
 end
 
--- Of the partition that is being stored: its stream and tables, the table that takes ids, the bucket that
--- took the last one, the first entry's id, what asks for the following one, and why nothing more can be stored.
-local stream, seen, tables, first, newest, buckets, bucket, entry, following, failure
+-- Of the partition that is being stored: its stream and tables, the first of these that is asked, how the
+-- names of their buckets start, the bucket that took the last id, the first entry's id, what asks for the
+-- following one, and why nothing more can be stored.
+local stream, seen, tables, first, starts, bucket, entry, following, failure
 
 -- What becomes of an event with these fingerprints: 's' where its id was not known, and is from now on, 'd'
 -- where the same event was stored before, 'c' where another one was. While a slot of a cluster moves, any key
 -- may be gone already: an error here is no error of the script.
 local function recall(hash, id, event)
   for index = first, #tables - 1 do
-    local one = tables[index]
-    local known = try('SMISMEMBER', format('%s:%d.%d.%d', seen, one[1], one[2], hash % one[3]), id, event)
-    if known.err then
+    local former = format('%s%d', starts[index], hash % tables[index][3])
+    local known = try('SISMEMBER', former, id)
+    if known == 1 then return call('SISMEMBER', former, event) == 1 and 'd' or 'c' end
+    if known ~= 0 then
       failure = known.err
       return
     end
-    if known[1] == 1 then return known[2] == 1 and 'd' or 'c' end
   end
-  bucket = format('%s%d', newest, hash % buckets)
+  bucket = format('%s%d', starts[#tables], hash % tables[#tables][3])
   local added = try('SADD', bucket, id, event)
   if added == 2 then return 's' end
   if added == 0 then return 'd' end
@@ -169,7 +170,10 @@ local function store(base, runs, at, packed)
   while first > 1 and tables[first - 1][1] >= present[1] - kept and tables[first - 1][5] == sets do
     first = first - 1
   end
-  newest, buckets = seen .. ':' .. present[1] .. '.' .. present[2] .. '.', present[3]
+  starts = {}
+  for index = first, #tables do
+    starts[index] = format('%s:%d.%d.', seen, tables[index][1], tables[index][2])
+  end
   bucket, entry, following, failure = nil, nil, nil, nil
 
   local from, letters, changes = at, nil, 0
