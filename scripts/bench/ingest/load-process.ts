@@ -162,8 +162,8 @@ class EventLoad {
 }
 
 /**
- * The body's length by a head that ends at `end`; null where it is not told. Read from the bytes: a text and an
- * expression for each answer would take a third of this program's own time.
+ * The body's length by a head that ends at `end`; null where it is not told. Read from the bytes: a text and
+ * an expression for each answer would take a third of this program's own time.
  */
 export function announcedLength(bytes: Buffer, end: number): number | null {
   // Of Content-Length, however it is written.

@@ -78,8 +78,8 @@ const byPolicy = new Map<string, Headers>();
 const maxPolicies = 1_000;
 
 /**
- * The headers of an answer. A response copies those of its policy, in which only two are written anew: half of
- * what it takes to read them from an object of its own.
+ * The headers of an answer. A response copies those of its policy, in which only two are written anew: that
+ * takes half as long as to read them from an object of its own.
  */
 function headersOf({ requestId, headers = {} }: RequestFacts): Headers | Record<string, string> {
   const { "ratelimit-policy": policy, ratelimit } = headers;

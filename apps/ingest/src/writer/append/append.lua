@@ -43,7 +43,7 @@ local function monthOf(days)
 end
 local month = monthOf(floor(seconds / 86400))
 
--- What tables say of themselves whose ids stand in sets. Those of an earlier build, in hashes, are read no more.
+-- What tables say of themselves whose ids stand in sets. Those of an earlier build, in hashes, are not read.
 local sets = 2
 
 local function bucketsFor(seen, tables)
