@@ -5,6 +5,7 @@ import { eventually } from "@payflow/testkit/eventually.ts";
 import { Type } from "@sinclair/typebox";
 import type { KnownKey } from "../src/http/access.ts";
 import { answerDirectly, createDoor, type DirectRoute } from "../src/http/door.ts";
+import { LateAnswers } from "../src/http/late-answers.ts";
 import { operation } from "../src/http/operation.ts";
 import { createHttp } from "../src/http/server.ts";
 import { createLogger } from "../src/telemetry/logging.ts";
@@ -182,6 +183,19 @@ test("answers of one turn have headers of their own each, though they share thos
   expect(answers.map((answer) => Object.fromEntries(answer?.headers ?? []))).toEqual(
     told.map((headers) => ({ ...own, ...headers })),
   );
+});
+
+test("a request that cannot even begin fails alone, and the others of its turn are answered", async () => {
+  class Broken extends LateAnswers {
+    override begin(): never {
+      throw new Error("the secret reason");
+    }
+  }
+  const { door } = service();
+  const late = [new LateAnswers(60_000), new Broken(60_000), new LateAnswers(60_000)];
+  const [first, second, third] = late.map((one) => door(request("/things"), one));
+  expect(second).rejects.toThrow("the secret reason");
+  expect([(await first)?.status, (await third)?.status]).toEqual([202, 202]);
 });
 
 test("the door leaves other paths, methods and hosts that are none to the app", () => {
