@@ -23,8 +23,6 @@ const merchantCount = 1_000;
 const batchSize = 100;
 const rounds = 3;
 const roundSeconds = 8;
-/** Until the runtime compiles next to nothing any more. */
-const warmUpSeconds = 20;
 const halfSeconds = 15;
 const backlog = 1_000_000;
 
@@ -73,7 +71,7 @@ export async function ingestBench(say: (line: string) => void): Promise<BenchRep
       say,
     };
     say("warming up");
-    await measure(bench, 1, { seconds: warmUpSeconds });
+    await measure(bench, 1, { seconds: roundSeconds });
     await measure(bench, batchSize, { seconds: 3 });
     const interleaved = await interleave(bench);
     const half = await halfLoad(bench, interleaved.single.perSecond);

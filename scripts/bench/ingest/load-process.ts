@@ -26,7 +26,6 @@ export interface LoadReport {
 }
 
 const host = "127.0.0.1";
-const accepted = "HTTP/1.1 202";
 
 interface Connection {
   readonly socket: Bun.Socket<undefined>;
@@ -131,13 +130,14 @@ class EventLoad {
     let length = bytes.length;
     if (connection.rest === null) {
       const end = bytes.indexOf("\r\n\r\n");
-      const announced = announcedLength(bytes, end);
-      if (announced === null) throw new Error(`no answer that can be read: ${bytes}`);
-      if (bytes.toString("latin1", 0, accepted.length) !== accepted) {
+      const head = bytes.toString("latin1", 0, end === -1 ? bytes.length : end);
+      const announced = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+      if (end === -1 || announced === undefined) throw new Error(`no answer that can be read: ${head}`);
+      if (!head.startsWith("HTTP/1.1 202")) {
         this.#refused += 1;
         this.#firstRefusal ??= bytes.toString();
       }
-      connection.rest = announced;
+      connection.rest = Number(announced);
       length -= end + 4;
     }
     connection.rest -= length;
@@ -159,23 +159,6 @@ class EventLoad {
     const { requests } = this.#order;
     return now >= this.#endsAt || (requests !== undefined && this.#begun >= requests);
   }
-}
-
-/**
- * The body's length by a head that ends at `end`; null where it is not told. Read from the bytes: a text and
- * an expression for each answer would take a third of this program's own time.
- */
-export function announcedLength(bytes: Buffer, end: number): number | null {
-  // Of Content-Length, however it is written.
-  const name = bytes.indexOf("ength: ");
-  if (end === -1 || name === -1 || name > end) return null;
-  let length = 0;
-  for (let at = name + "ength: ".length; at < end; at += 1) {
-    const digit = (bytes[at] ?? 0) - 0x30;
-    if (digit < 0 || digit > 9) break;
-    length = 10 * length + digit;
-  }
-  return length;
 }
 
 /** How many bytes the connection took; throws where the server has ended it. */
