@@ -58,7 +58,7 @@ test("an id of the slice before is found again wherever tables have grown since"
   const sliceMs = 8 * 3_600_000;
   const { writer } = await space.open({ sliceMs });
   // A small first table, so that there are several soon.
-  const small = `redis.call('SET', KEYS[1], cmsgpack.pack({ { ${Math.floor(Date.now() / sliceMs)}, 0, 256, 0, 2 } }))`;
+  const small = `redis.call('SET', KEYS[1], cmsgpack.pack({ { ${Math.floor(Date.now() / sliceMs)}, 0, 256 } }))`;
   await space.redis.eval(small, 1, space.keys.seen(0));
   const events = Array.from({ length: 200_000 }, (_, index) => event({ merchant: `merchant-${index % 50}` }));
   for (let at = 0; at < events.length; at += 10_000) await writer.append(events.slice(at, at + 10_000));
@@ -140,34 +140,4 @@ test("a step removes no more buckets than one script may, and two replicas may t
   expect(await stale.forget(0)).toBe(0);
   expect(await bucketKeys(space)).toBe(0);
   expect(await space.redis.exists(space.keys.seen(0))).toBe(0);
-});
-
-test("what an earlier build remembered in hashes is left alone, and goes in its time", async () => {
-  const space = open();
-  const sliceMs = 8 * 3_600_000;
-  const { writer, redis } = await space.open({ sliceMs });
-  const seen = space.keys.seen(0);
-  const slice = Math.floor(Date.now() / sliceMs);
-  for (const former of [slice, slice - 1]) {
-    for (const key of await space.redis.keys(`${seen}*`)) await space.redis.del(key);
-    const pack = `redis.call('SET', KEYS[1], cmsgpack.pack({ { ${former}, 0, 300 } }))`;
-    await space.redis.eval(pack, 1, seen);
-    for (let bucket = 0; bucket < 300; bucket += 1) {
-      await space.redis.hset(`${seen}:${former}.0.${bucket}`, "12345678", "abcd");
-    }
-    const events = Array.from({ length: 500 }, () => event());
-    expect(countKinds(await writer.append(events))).toEqual({ stored: 500 });
-    expect(countKinds(await writer.append(events))).toEqual({ duplicate: 500 });
-    const [old, made, ...others] = await tables(space);
-    expect([old, made?.slice(0, 3), others]).toEqual([
-      [former, 0, 300],
-      [slice, former === slice ? 1 : 0, 300],
-      [],
-    ]);
-  }
-  expect(faultsOf(await space.entries())).toEqual([]);
-  // Slices of another length make all of them old ones.
-  const stale = new RememberedStore(redis, space.keys, 1_000);
-  while ((await stale.forget(0)) > 0);
-  expect(await space.redis.keys(`${seen}:${slice - 1}.*`)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import type { AppendResult } from "../writer.ts";
 import type { Chunk, Item } from "./chunk.ts";
-import { fingerprintsOf } from "./fingerprint.ts";
+import { writeFingerprint } from "./fingerprint.ts";
 import { MessagePackWriter } from "./message-pack.ts";
 import { PackedCommand } from "./packed-command.ts";
 
@@ -123,10 +123,11 @@ function packRun({ chunk, from, end }: Run, fingerprintKey: string, texts: strin
       packed.integer(chunk.isPlatform ? 2 : chunk.isAdmitted ? 1 : 0);
       packed.integer(end - from);
     }
-    const { spread, id, whole } = fingerprintsOf(fingerprintKey, event);
-    packed.integer(spread);
-    packed.text(id);
-    packed.text(whole);
+    const id = packed.raw(8);
+    writeFingerprint(fingerprintKey, event, id.bytes, id.at);
+    packed.integer(id.bytes.readUInt32BE(id.at));
+    const body = packed.raw(4);
+    body.bytes.writeUInt32BE(event.bodyHash, body.at);
     packed.text(event.eventId);
     texts.push(event.json);
   }

@@ -6,8 +6,8 @@
 -- ARGV[1]: MessagePack: how long a slice is in ms, 1 on a cluster, then for each key a list: how many events
 --   it has, and its runs, one after the other: tenant, mode, merchant, 1 where it counts as known in any case,
 --   or 2 where its events are the platform's own and do not count against the tenant either, how many events
---   follow, and of each a number that spreads ids over buckets, the fingerprints of its id and of it with its
---   body (whole numbers as text), and its id.
+--   follow, and of each the fingerprint of its id (8 bytes), the same as a number, that of its body (4 bytes),
+--   and its id.
 -- ARGV[2] and so on: the events' texts, in the same order.
 -- Answer: for each key a text: id of the first stored entry (the others follow it by one), a letter for each
 --   event where not all were stored, and for each run its merchant's last sequence number before; or "!" and an
@@ -17,9 +17,10 @@
 -- another could spare. How ids are remembered: docs/decisions/0019-ingest-writer.md.
 
 local call, try, format, floor, concat = redis.call, redis.pcall, string.format, math.floor, table.concat
--- Slices that are asked besides the present one, numbers that fill a bucket (two for each id), buckets of a
--- first table, and those that are counted to learn how full a table is.
-local kept, full, least, counted = 3, 320, 1024, 32
+-- Slices that are asked besides the present one, ids that fill a bucket and those that a new slice gives room
+-- for, buckets of a first table (each event asks every table, so that few are better than small ones), and
+-- those that are counted to learn how full a table is.
+local kept, full, aimed, least, counted = 3, 128, 100, 1024, 32
 -- Values longer than 64 bytes make Redis look a merchant up by its hash; else it reads up to 512 in turn.
 local about = 'The last sequence number given to an event of each merchant, by tenant/mode/merchant.'
 
@@ -43,42 +44,33 @@ local function monthOf(days)
 end
 local month = monthOf(floor(seconds / 86400))
 
--- What tables say of themselves whose ids stand in sets. Those of an earlier build, in hashes, are not read.
-local sets = 2
-
 local function bucketsFor(seen, tables)
   local former, sum = tables[#tables], 0
-  if former[5] ~= sets then return former[3] end
   for bucket = 0, counted - 1 do
-    sum = sum + call('SCARD', format('%s:%d.%d.%d', seen, former[1], former[2], bucket))
+    sum = sum + call('HLEN', format('%s:%d.%d.%d', seen, former[1], former[2], bucket))
   end
-  local buckets = former[3] * sum / (counted * 250)
+  local buckets = former[3] * sum / (counted * aimed)
   for index = 1, #tables - 1 do
     if tables[index][1] == former[1] then buckets = buckets + tables[index][3] end
   end
   return math.max(least, floor(buckets))
 end
 
--- The tables that remember the partition's ids, oldest first: slice, number within it, buckets, how many of
--- them are removed again, and how ids stand in them.
+-- The tables that remember the partition's ids, oldest first: slice, number within it, buckets.
 local function tablesOf(seen, packed)
   local tables = packed and cmsgpack.unpack(packed) or {}
   local newest = tables[#tables]
   -- Where the clock went back, the slice that it had reached goes on.
   if not newest or newest[1] < slice then
-    tables[#tables + 1] = { slice, 0, newest and bucketsFor(seen, tables) or least, 0, sets }
-  elseif newest[5] ~= sets then
-    tables[#tables + 1] = { newest[1], newest[2] + 1, newest[3], 0, sets }
-  else
-    return tables
+    tables[#tables + 1] = { slice, 0, newest and bucketsFor(seen, tables) or least }
+    call('SET', seen, cmsgpack.pack(tables))
   end
-  call('SET', seen, cmsgpack.pack(tables))
   return tables
 end
 
 local function grow(seen, tables)
   local newest = tables[#tables]
-  tables[#tables + 1] = { newest[1], newest[2] + 1, newest[3] * 2, 0, sets }
+  tables[#tables + 1] = { newest[1], newest[2] + 1, newest[3] * 2 }
   call('SET', seen, cmsgpack.pack(tables))
 end
 
@@ -87,28 +79,23 @@ end
 -- following one, and why nothing more can be stored.
 local stream, seen, tables, first, starts, bucket, entry, following, failure
 
--- What becomes of an event with these fingerprints: 's' where its id was not known, and is from now on, 'd'
--- where the same event was stored before, 'c' where another one was. While a slot of a cluster moves, any key
--- may be gone already: an error here is no error of the script.
-local function recall(hash, id, event)
+-- What is known of an id: its body's fingerprint, or nothing, and then it is remembered. While a slot of a
+-- cluster moves, any key may be gone already: an error here is no error of the script.
+local function recall(id, hash, body)
   for index = first, #tables - 1 do
-    local former = format('%s%d', starts[index], hash % tables[index][3])
-    local known = try('SISMEMBER', former, id)
-    if known == 1 then return call('SISMEMBER', former, event) == 1 and 'd' or 'c' end
-    if known ~= 0 then
-      failure = known.err
-      return
-    end
+    local known = try('HGET', format('%s%d', starts[index], hash % tables[index][3]), id)
+    if type(known) == 'table' then failure = known.err end
+    if known then return known end
   end
-  bucket = format('%s%d', starts[#tables], hash % tables[#tables][3])
-  local added = try('SADD', bucket, id, event)
-  if added == 2 then return 's' end
-  if added == 0 then return 'd' end
+  local key = format('%s%d', starts[#tables], hash % tables[#tables][3])
+  local added = try('HSETNX', key, id, body)
   if added == 1 then
-    call('SREM', bucket, event)
-    return 'c'
+    bucket = key
+  elseif added == 0 then
+    return call('HGET', key, id)
+  else
+    failure = added.err
   end
-  failure = added.err
 end
 
 local function append(tenant, mode, merchant, sequence, id, text)
@@ -167,9 +154,7 @@ local function store(base, runs, at, packed)
   tables = tablesOf(seen, packed)
   first = #tables
   local present = tables[first]
-  while first > 1 and tables[first - 1][1] >= present[1] - kept and tables[first - 1][5] == sets do
-    first = first - 1
-  end
+  while first > 1 and tables[first - 1][1] >= present[1] - kept do first = first - 1 end
   starts = {}
   for index = first, #tables do
     starts[index] = format('%s:%d.%d.', seen, tables[index][1], tables[index][2])
@@ -187,16 +172,18 @@ local function store(base, runs, at, packed)
       at = at + 1
       local letter = 'm'
       if isKnown and not failure then
-        local id, event = runs[j + 1], runs[j + 2]
-        letter = recall(runs[j], id, event) or letter
-        if letter == 's' then
+        local id, body = runs[j], runs[j + 2]
+        local known = recall(id, runs[j + 1], body)
+        if known then
+          letter = known == body and 'd' or 'c'
+        elseif not failure then
           local text = format('%d', sequence + 1)
           append(tenant, mode, merchant, text, runs[j + 3], ARGV[at])
           if failure then
             -- An id whose event is not stored must not be remembered: its repeat would be refused.
-            call('SREM', bucket, id, event)
+            call('HDEL', bucket, id)
           else
-            sequence, reached = sequence + 1, text
+            letter, sequence, reached = 's', sequence + 1, text
           end
         end
       end
@@ -215,7 +202,7 @@ local function store(base, runs, at, packed)
   end
   if changes > 0 then
     call('HSET', sequences, unpack(touched, 1, changes))
-    if isLooking and call('SCARD', bucket) >= full then grow(seen, tables) end
+    if isLooking and call('HLEN', bucket) >= full then grow(seen, tables) end
   end
   if failure then return '!' .. failure end
   answer[1], answer[2] = entry or '-', letters and concat(letters) or '-'

@@ -39,6 +39,16 @@ export class MessagePackWriter {
     this.#length += 3 + length;
   }
 
+  /** A byte string whose bytes the caller writes at the returned place of the returned buffer. */
+  raw(length: number): { readonly bytes: Buffer; readonly at: number } {
+    const at = this.#room(3 + length);
+    this.#bytes[at] = 0xda;
+    this.#bytes[at + 1] = length >> 8;
+    this.#bytes[at + 2] = length & 0xff;
+    this.#length += 3 + length;
+    return { bytes: this.#bytes, at: at + 3 };
+  }
+
   #room(length: number): number {
     if (this.#length + length > this.#bytes.length) {
       const larger = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#length + length));
