@@ -22,7 +22,7 @@ export interface RelayOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly batchSize?: number;
-  /** How long an idle relay waits at most before it looks by itself. */
+  /** How long an idle relay waits at most before it looks by itself; as long as a round when left out. */
   readonly pollMs?: number;
   readonly leaseSeconds?: number;
 }
@@ -46,6 +46,8 @@ export function startRelay(options: RelayOptions): Relay {
 }
 
 const roundMs = 500;
+/** Whoever leaves rows wakes the relay, so that an idle one looks by itself in its rounds only. */
+const idlePollMs = roundMs;
 const observeMs = 5_000;
 /** While little arrives, batches are at least this far apart, so that they are worth their round trips. */
 const lingerMs = 10;
@@ -125,7 +127,7 @@ class OutboxRelay implements Relay {
 
   /** Where rows came in a moment ago, the next ones are looked for soon. */
   #idleMs(): number {
-    const { pollMs = 100 } = this.#options;
+    const { pollMs = idlePollMs } = this.#options;
     return this.#emptyReads > 4 ? pollMs : Math.min(pollMs, lingerMs * 2 ** (this.#emptyReads - 1));
   }
 

@@ -86,7 +86,8 @@ export class Metrics {
 
   // prom-client's own default metrics are wrong on Bun, so the few that matter are set by hand.
   #processGauges(): void {
-    const delay = monitorEventLoopDelay({ resolution: 20 });
+    // Each look wakes the process, also where nothing else would.
+    const delay = monitorEventLoopDelay({ resolution: 100 });
     delay.enable();
     this.gauge("payflow_process_memory_bytes", "Resident memory.", [], (gauge) =>
       gauge.set(process.memoryUsage.rss()),

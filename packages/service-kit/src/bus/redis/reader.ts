@@ -63,15 +63,20 @@ export class TopicReader {
     for (const held of this.#held.values()) {
       if (now.get(held.partition)?.fence !== held.fence) this.#drop(held);
     }
+    let isChanged = false;
     for (const holding of holdings) {
       if (this.#held.has(holding.partition) || this.#isStopping) continue;
+      isChanged = true;
       this.#held.set(holding.partition, { ...holding, isStored: true, isLeaving: false, apart: null });
     }
     const staying = [...this.#held.values()].filter((held) => !held.isLeaving);
     const leaving = this.#held.size - staying.length;
-    for (const held of staying.slice(0, Math.max(surplus - leaving, 0))) this.#leave(held);
+    for (const held of staying.slice(0, Math.max(surplus - leaving, 0))) {
+      isChanged = true;
+      this.#leave(held);
+    }
     this.#count();
-    if (holdings.length > 0) this.wake();
+    if (isChanged) this.wake();
   }
 
   /** Finishes the batch under way and stores its position. The leases stay for the caller to release. */
