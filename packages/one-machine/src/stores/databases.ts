@@ -47,6 +47,8 @@ export async function prepareDatabases(
   const sql = postgres(postgresUrl(server, "postgres", server.password, "postgres"), {
     max: 1,
     onnotice: () => {},
+    // A new database is written to the log page by page: to compress that takes ten times as long.
+    connection: { wal_compression: "off" },
   });
   try {
     await createRoles(

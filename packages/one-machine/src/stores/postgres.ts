@@ -91,7 +91,8 @@ export function initializePostgres(dataDirectory: string, password: string, isDu
 
 /** How the server is run. Its folder must have been made by `initializePostgres`. */
 export function postgresProcess(local: LocalPostgres): ProcessSpec {
-  const durability = local.isDurable === false ? { fsync: "off", full_page_writes: "off" } : {};
+  const durability =
+    local.isDurable === false ? { fsync: "off", full_page_writes: "off", wal_compression: "off" } : {};
   const settings = { ...serverSettings, ...durability, ...local.settings };
   return {
     name: "postgres",
