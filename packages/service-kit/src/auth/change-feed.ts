@@ -10,6 +10,18 @@ export interface ChangeFeedOptions {
   readonly now?: () => number;
 }
 
+/** Where no key was looked up for so long, the feed rests: it asks only so often until the next look-up. */
+const restsAfterMs = 5_000;
+const restMs = 1_000;
+
+/** The pause between two questions of a feed at rest. */
+interface Rest {
+  /** Ends the pause. */
+  readonly alarm: AbortController;
+  /** Resolves once the question after it was answered, or failed. */
+  readonly over: PromiseWithResolvers<void>;
+}
+
 /**
  * Follows the numbered changes of keys and tenants in the cache Redis. Freshness is reckoned from before the
  * question was sent and by Redis's own clock, so that neither a paused process nor a wrong clock makes old
@@ -23,10 +35,13 @@ export class ChangeFeed implements FeedView {
   #run = 0;
   #provenAt = Number.NEGATIVE_INFINITY;
   #following: Promise<void> | undefined;
+  #usedAt: number;
+  #rest: Rest | null = null;
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
+    this.#usedAt = this.#now();
   }
 
   get run(): number {
@@ -44,6 +59,22 @@ export class ChangeFeed implements FeedView {
 
   start(): void {
     this.#following ??= this.#follow(this.#stop.signal);
+  }
+
+  /** Whether it asks less often, since nobody looks up a key. */
+  get isAtRest(): boolean {
+    return this.#rest !== null;
+  }
+
+  /** A key is looked up at this moment: the feed does not rest for a while. */
+  noteUse(now: number): void {
+    this.#usedAt = now;
+  }
+
+  /** Ends a rest: resolves once it was asked what is new, whether or not Redis answered. */
+  async rouse(): Promise<void> {
+    this.#rest?.alarm.abort();
+    await this.#rest?.over.promise;
   }
 
   async close(): Promise<void> {
@@ -76,7 +107,15 @@ export class ChangeFeed implements FeedView {
     while (!signal.aborted) {
       // With Redis away nothing is proven any longer, and that alone is the signal to those who ask.
       await this.poll().catch(() => {});
-      await pause(this.#options.everyMs ?? 100, signal);
+      this.#rest?.over.resolve();
+      this.#rest = null;
+      if (this.#now() - this.#usedAt <= restsAfterMs) {
+        await pause(this.#options.everyMs ?? 100, signal);
+      } else {
+        this.#rest = { alarm: new AbortController(), over: Promise.withResolvers() };
+        await pause(restMs, AbortSignal.any([signal, this.#rest.alarm.signal]));
+      }
     }
+    this.#rest?.over.resolve();
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { defaultLimits } from "@payflow/contracts/access.ts";
 import type { KeyRecord } from "@payflow/contracts/internal-tenant.ts";
+import { eventually } from "@payflow/testkit/eventually.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { PolledChanges } from "./key-cache.ts";
 import { type FeedView, KeyEntries, type KeyEntry } from "./key-entries.ts";
@@ -98,9 +99,10 @@ describe("the feed of changes", () => {
         },
       },
       onChange: (subject, number) => changes.push([subject, number]),
+      everyMs: 1,
       now: () => now,
     });
-    return { feed, changes, asked, advance: (ms: number) => (now += ms) };
+    return { feed, changes, asked, now: () => now, advance: (ms: number) => (now += ms) };
   }
   const beat = (number: number, ageMs = 0, changes: PolledChanges["changes"] = []): PolledChanges => ({
     nowMs: 1_000_000,
@@ -166,5 +168,38 @@ describe("the feed of changes", () => {
     await feed.poll();
     await feed.poll();
     expect(feed.provenAt).toBeLessThan(-50_000);
+  });
+
+  test("rests where nobody looks up a key, and is proven anew before the next look-up goes on", async () => {
+    const { feed, asked, now, advance } = feedOf(Array.from({ length: 1_000 }, () => beat(3)));
+    feed.start();
+    await eventually(() => asked.length > 2);
+    expect(feed.isAtRest).toBe(false);
+    advance(6_000);
+    await eventually(() => feed.isAtRest);
+    const before = asked.length;
+    advance(700);
+    const usedAt = now();
+    feed.noteUse(usedAt);
+    await Promise.all([feed.rouse(), feed.rouse()]);
+    expect(feed.isAtRest).toBe(false);
+    expect(feed.provenAt).toBeGreaterThanOrEqual(usedAt);
+    await eventually(() => asked.length > before + 2);
+    advance(6_000);
+    await eventually(() => feed.isAtRest);
+    const woken = feed.rouse();
+    await feed.close();
+    await woken;
+  });
+
+  test("that rests does not keep a look-up waiting where Redis is away", async () => {
+    const { feed, advance } = feedOf([beat(3)]);
+    feed.start();
+    advance(6_000);
+    await eventually(() => feed.isAtRest);
+    const { provenAt } = feed;
+    await feed.rouse();
+    expect(feed.provenAt).toBe(provenAt);
+    await feed.close();
   });
 });
