@@ -71,7 +71,8 @@ export function createDependencies(parts: Parts) {
     payments: paymentStore(database, { leaseMs: firstLeaseMs, onEvents: parts.wakeRelay }),
     findKey: (id: string) => findKey(sql, id),
     inBackground: (work: Promise<unknown>) => parts.background.add(work),
-    onLateFlag: (payment: PaymentRow) => applyFlagsOf({ sql, wakeRecovery: parts.wakeRecovery }, payment.id),
+    onLateFlag: (payment: PaymentRow) =>
+      applyFlagsOf({ sql, wakeRecovery: parts.wakeRecovery, onEvents: parts.wakeRelay }, payment.id),
     wakeRecovery: parts.wakeRecovery,
     onEvents: parts.wakeRelay,
   };

@@ -42,7 +42,8 @@ async function figures(space: InsightSpace, tenantId: string) {
   return eventually(
     async () => {
       const reading = await readProcessors(space.stores, { tenantId, mode: "live" }, "1h");
-      if (reading.countedUntil.getTime() < askedAt) return false;
+      // That moment itself is not part of it, and an entry may have come within the same millisecond.
+      if (reading.countedUntil.getTime() <= askedAt) return false;
       const found = reading.current.get("stripe");
       return { events: found?.events ?? 0, failures: found?.failures ?? 0 };
     },

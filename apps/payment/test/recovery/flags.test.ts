@@ -12,7 +12,14 @@ afterAll(() => app.close());
 app.fraud.decide(({ customer_id }) =>
   customer_id === "suspect" ? { decision: "review" } : customer_id === "thief" ? { decision: "block" } : {},
 );
-const handlers = consumers({ sql: app.sql, wakeRecovery: () => {} });
+let relayIsWoken = false;
+const handlers = consumers({
+  sql: app.sql,
+  wakeRecovery: () => {},
+  onEvents: () => {
+    relayIsWoken = true;
+  },
+});
 const take = (...events: EventEnvelope[]) => consume(handlers, "fraud.flagged", events);
 
 async function pay(tenant: TestTenant, body: Record<string, unknown> = {}): Promise<string> {
@@ -41,7 +48,9 @@ test("a late block on a succeeded payment is noted, and refunds the remainder wh
   const noted = await pay(tenant);
   const refunded = await pay(tenant);
   await app.post(tenant.live, `/payments/${refunded}/refunds`, { amount: 100 });
+  relayIsWoken = false;
   await take(flagged(tenant, noted), flagged(tenant, refunded, { refund: true }));
+  expect(relayIsWoken).toBe(true);
   await app.recovery.runOnce();
   expect(await app.payment(tenant.live, noted)).toMatchObject({
     status: "succeeded",

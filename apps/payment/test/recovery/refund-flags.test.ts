@@ -10,7 +10,7 @@ import { flagged, recoveryOf, startRecoveryApp } from "./recovery-app.ts";
 
 const app = await startRecoveryApp();
 afterAll(() => app.close());
-const handlers = consumers({ sql: app.sql, wakeRecovery: () => {} });
+const handlers = consumers({ sql: app.sql, wakeRecovery: () => {}, onEvents: () => {} });
 type Flag = ReturnType<typeof flagged>;
 const take = (...events: Flag[]) => consume(handlers, "fraud.flagged", events);
 

@@ -180,7 +180,7 @@ function keySource(options: AuthenticatorOptions, entries: KeyEntries, feed: Cha
   }
 
   return async (sha256: string): Promise<KeyEntry | null> => {
-    await feed.rouse();
+    await feed.settle();
     const proven = entries.find(sha256, performance.now(), feed);
     if (proven !== undefined) return proven;
     let entry = await fromRedis(sha256).catch(() => null);

@@ -66,14 +66,14 @@ export class ChangeFeed implements FeedView {
     return this.#rest !== null;
   }
 
-  /** A key is looked up at this moment: the feed does not rest for a while. */
+  /** A key is looked up at this moment: a rest ends, and there is none for a while. */
   noteUse(now: number): void {
     this.#usedAt = now;
+    this.#rest?.alarm.abort();
   }
 
-  /** Ends a rest: resolves once it was asked what is new, whether or not Redis answered. */
-  async rouse(): Promise<void> {
-    this.#rest?.alarm.abort();
+  /** Resolves once a rest that is being ended is over: Redis has told what is new, or failed to. */
+  async settle(): Promise<void> {
     await this.#rest?.over.promise;
   }
 
@@ -106,10 +106,14 @@ export class ChangeFeed implements FeedView {
   async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // With Redis away nothing is proven any longer, and that alone is the signal to those who ask.
-      await this.poll().catch(() => {});
+      const isAnswered = await this.poll().then(
+        () => true,
+        () => false,
+      );
       this.#rest?.over.resolve();
       this.#rest = null;
-      if (this.#now() - this.#usedAt <= restsAfterMs) {
+      // No look-up is to wait for a Redis that is known to be away.
+      if (!isAnswered || this.#now() - this.#usedAt <= restsAfterMs) {
         await pause(this.#options.everyMs ?? 100, signal);
       } else {
         this.#rest = { alarm: new AbortController(), over: Promise.withResolvers() };

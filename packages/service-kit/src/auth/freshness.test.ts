@@ -181,25 +181,27 @@ describe("the feed of changes", () => {
     advance(700);
     const usedAt = now();
     feed.noteUse(usedAt);
-    await Promise.all([feed.rouse(), feed.rouse()]);
+    await Promise.all([feed.settle(), feed.settle()]);
     expect(feed.isAtRest).toBe(false);
     expect(feed.provenAt).toBeGreaterThanOrEqual(usedAt);
     await eventually(() => asked.length > before + 2);
     advance(6_000);
     await eventually(() => feed.isAtRest);
-    const woken = feed.rouse();
+    const settled = feed.settle();
     await feed.close();
-    await woken;
+    await settled;
   });
 
-  test("that rests does not keep a look-up waiting where Redis is away", async () => {
-    const { feed, advance } = feedOf([beat(3)]);
+  test("does not rest while Redis is away, so that no look-up waits for it", async () => {
+    const { feed, asked, now, advance } = feedOf([beat(3), beat(3)]);
     feed.start();
     advance(6_000);
     await eventually(() => feed.isAtRest);
-    const { provenAt } = feed;
-    await feed.rouse();
-    expect(feed.provenAt).toBe(provenAt);
+    feed.noteUse(now());
+    await feed.settle();
+    advance(6_000);
+    await eventually(() => asked.length > 6);
+    expect(feed.isAtRest).toBe(false);
     await feed.close();
   });
 });

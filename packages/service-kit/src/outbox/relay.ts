@@ -22,7 +22,7 @@ export interface RelayOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly batchSize?: number;
-  /** How long an idle relay waits at most before it looks by itself; as long as a round when left out. */
+  /** How long an idle relay waits at most before it looks by itself; until its next round when left out. */
   readonly pollMs?: number;
   readonly leaseSeconds?: number;
 }
@@ -46,8 +46,6 @@ export function startRelay(options: RelayOptions): Relay {
 }
 
 const roundMs = 500;
-/** Whoever leaves rows wakes the relay, so that an idle one looks by itself in its rounds only. */
-const idlePollMs = roundMs;
 const observeMs = 5_000;
 /** While little arrives, batches are at least this far apart, so that they are worth their round trips. */
 const lingerMs = 10;
@@ -125,9 +123,13 @@ class OutboxRelay implements Relay {
     }
   }
 
-  /** Where rows came in a moment ago, the next ones are looked for soon. */
+  /**
+   * Where rows came in a moment ago, the next ones are looked for soon. Later it is enough to look in each
+   * round, since whoever leaves rows wakes the relay.
+   */
   #idleMs(): number {
-    const { pollMs = idlePollMs } = this.#options;
+    const untilRoundMs = Math.max(0, this.#lastRoundMs + roundMs - performance.now());
+    const { pollMs = untilRoundMs } = this.#options;
     return this.#emptyReads > 4 ? pollMs : Math.min(pollMs, lingerMs * 2 ** (this.#emptyReads - 1));
   }
 

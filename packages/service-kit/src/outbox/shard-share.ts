@@ -34,7 +34,7 @@ export class ShardShare {
 
   /** Whether other replicas may hold shards, so that they must be told of new rows. */
   get isShared(): boolean {
-    return this.#held.length < this.#options.shardCount;
+    return this.held.length < this.#options.shardCount;
   }
 
   /**
@@ -60,10 +60,13 @@ export class ShardShare {
     const mine = all.filter((shard) => holders.get(this.#shard(shard)) === holder);
     const free = all.filter((shard) => !holders.has(this.#shard(shard)));
     const wanted = [...mine.slice(0, quota), ...free.slice(0, Math.max(quota - mine.length, 0))];
+    const surplus = mine.slice(quota);
+    // From here on they are others': these are told of new rows, also before this one hears of the release.
+    this.#held = this.#held.filter((shard) => !surplus.includes(shard));
     await releaseLeases(
       sql,
       holder,
-      mine.slice(quota).map((shard) => this.#shard(shard)),
+      surplus.map((shard) => this.#shard(shard)),
     );
     await this.#acquire(wanted);
   }

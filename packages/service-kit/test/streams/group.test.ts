@@ -155,16 +155,13 @@ onBoth((test) => {
     let acknowledge: (count: number) => Promise<void> = async () => {};
     await space.start({
       maxPending: 10,
-      open: (partition) => {
-        if (partition.number === 0) acknowledge = async () => {};
-        return {
-          async take(entries) {
-            taken.push(...entries);
-            acknowledge = (count) => partition.acknowledge(taken.slice(0, count));
-          },
-          async close() {},
-        };
-      },
+      open: (partition) => ({
+        async take(entries) {
+          taken.push(...entries);
+          acknowledge = (count) => partition.acknowledge(taken.slice(0, count));
+        },
+        async close() {},
+      }),
     });
     await eventually(() => taken.length === 10);
     await acknowledge(4);

@@ -11,6 +11,8 @@ export interface TakeFlags {
   readonly sql: Sql;
   /** Tells the recovery that a void or refund was opened. */
   readonly wakeRecovery: () => void;
+  /** Called after a commit that may have left events in the outbox. */
+  readonly onEvents: () => void;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function takeFlags(
     for (const paymentId of paymentIds) await applyWaitingFlags(transaction, paymentId);
   });
   deps.wakeRecovery();
+  deps.onEvents();
 }
 
 /** Flags whose payment has ended what they waited for, when whoever ended it did not live to apply them. */
@@ -45,4 +48,5 @@ export function flagLane(deps: TakeFlags & { readonly capacity: number }): Lane<
 export async function applyFlagsOf(deps: TakeFlags, paymentId: string): Promise<void> {
   const effect = await transact(deps.sql, (transaction) => applyWaitingFlags(transaction, paymentId));
   if (effect === "void" || effect === "refund") deps.wakeRecovery();
+  if (effect === "refund") deps.onEvents();
 }
