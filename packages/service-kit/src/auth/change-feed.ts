@@ -10,18 +10,6 @@ export interface ChangeFeedOptions {
   readonly now?: () => number;
 }
 
-/** Where no key was looked up for so long, the feed rests: it asks only so often until the next look-up. */
-const restsAfterMs = 5_000;
-const restMs = 1_000;
-
-/** The pause between two questions of a feed at rest. */
-interface Rest {
-  /** Ends the pause. */
-  readonly alarm: AbortController;
-  /** Resolves once the question after it was answered, or failed. */
-  readonly over: PromiseWithResolvers<void>;
-}
-
 /**
  * Follows the numbered changes of keys and tenants in the cache Redis. Freshness is reckoned from before the
  * question was sent and by Redis's own clock, so that neither a paused process nor a wrong clock makes old
@@ -35,13 +23,10 @@ export class ChangeFeed implements FeedView {
   #run = 0;
   #provenAt = Number.NEGATIVE_INFINITY;
   #following: Promise<void> | undefined;
-  #usedAt: number;
-  #rest: Rest | null = null;
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
-    this.#usedAt = this.#now();
   }
 
   get run(): number {
@@ -59,22 +44,6 @@ export class ChangeFeed implements FeedView {
 
   start(): void {
     this.#following ??= this.#follow(this.#stop.signal);
-  }
-
-  /** Whether it asks less often, since nobody looks up a key. */
-  get isAtRest(): boolean {
-    return this.#rest !== null;
-  }
-
-  /** A key is looked up at this moment: a rest ends, and there is none for a while. */
-  noteUse(now: number): void {
-    this.#usedAt = now;
-    this.#rest?.alarm.abort();
-  }
-
-  /** Resolves once a rest that is being ended is over: Redis has told what is new, or failed to. */
-  async settle(): Promise<void> {
-    await this.#rest?.over.promise;
   }
 
   async close(): Promise<void> {
@@ -106,20 +75,8 @@ export class ChangeFeed implements FeedView {
   async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // With Redis away nothing is proven any longer, and that alone is the signal to those who ask.
-      const isAnswered = await this.poll().then(
-        () => true,
-        () => false,
-      );
-      this.#rest?.over.resolve();
-      this.#rest = null;
-      // No look-up is to wait for a Redis that is known to be away.
-      if (!isAnswered || this.#now() - this.#usedAt <= restsAfterMs) {
-        await pause(this.#options.everyMs ?? 100, signal);
-      } else {
-        this.#rest = { alarm: new AbortController(), over: Promise.withResolvers() };
-        await pause(restMs, AbortSignal.any([signal, this.#rest.alarm.signal]));
-      }
+      await this.poll().catch(() => {});
+      await pause(this.#options.everyMs ?? 100, signal);
     }
-    this.#rest?.over.resolve();
   }
 }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { defaultLimits } from "@payflow/contracts/access.ts";
 import type { KeyRecord } from "@payflow/contracts/internal-tenant.ts";
-import { eventually } from "@payflow/testkit/eventually.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { PolledChanges } from "./key-cache.ts";
 import { type FeedView, KeyEntries, type KeyEntry } from "./key-entries.ts";
@@ -99,10 +98,9 @@ describe("the feed of changes", () => {
         },
       },
       onChange: (subject, number) => changes.push([subject, number]),
-      everyMs: 1,
       now: () => now,
     });
-    return { feed, changes, asked, now: () => now, advance: (ms: number) => (now += ms) };
+    return { feed, changes, asked, advance: (ms: number) => (now += ms) };
   }
   const beat = (number: number, ageMs = 0, changes: PolledChanges["changes"] = []): PolledChanges => ({
     nowMs: 1_000_000,
@@ -168,40 +166,5 @@ describe("the feed of changes", () => {
     await feed.poll();
     await feed.poll();
     expect(feed.provenAt).toBeLessThan(-50_000);
-  });
-
-  test("rests where nobody looks up a key, and is proven anew before the next look-up goes on", async () => {
-    const { feed, asked, now, advance } = feedOf(Array.from({ length: 1_000 }, () => beat(3)));
-    feed.start();
-    await eventually(() => asked.length > 2);
-    expect(feed.isAtRest).toBe(false);
-    advance(6_000);
-    await eventually(() => feed.isAtRest);
-    const before = asked.length;
-    advance(700);
-    const usedAt = now();
-    feed.noteUse(usedAt);
-    await Promise.all([feed.settle(), feed.settle()]);
-    expect(feed.isAtRest).toBe(false);
-    expect(feed.provenAt).toBeGreaterThanOrEqual(usedAt);
-    await eventually(() => asked.length > before + 2);
-    advance(6_000);
-    await eventually(() => feed.isAtRest);
-    const settled = feed.settle();
-    await feed.close();
-    await settled;
-  });
-
-  test("does not rest while Redis is away, so that no look-up waits for it", async () => {
-    const { feed, asked, now, advance } = feedOf([beat(3), beat(3)]);
-    feed.start();
-    advance(6_000);
-    await eventually(() => feed.isAtRest);
-    feed.noteUse(now());
-    await feed.settle();
-    advance(6_000);
-    await eventually(() => asked.length > 6);
-    expect(feed.isAtRest).toBe(false);
-    await feed.close();
   });
 });
